@@ -1,0 +1,85 @@
+/**
+ * The one event union. The terminal, JSON lines, tests and the session store all read these; lower floors emit
+ * them through a callback and never print. Field names are the contract of `--json`.
+ */
+
+export interface IsolationInfo {
+  level: 'vm' | 'container' | 'demo';
+  backend: string;
+  /** `kvm`, `tcg` or `none`. */
+  accel: string;
+  /** What was checked at start, as recorded in the ledger's first entry. */
+  proof: IsolationProof;
+}
+
+export interface IsolationProof {
+  isolated: boolean;
+  checks: { name: string; ok: boolean; detail: string }[];
+}
+
+export interface Usage {
+  inputTokens: number;
+  outputTokens: number;
+  cachedInputTokens?: number;
+  costUsd?: number;
+  turns: number;
+}
+
+export type ChangeKind = 'added' | 'modified' | 'deleted' | 'renamed' | 'mode' | 'symlink';
+
+export interface ChangeSummary {
+  path: string;
+  change: ChangeKind;
+  from?: string;
+  added?: number;
+  removed?: number;
+  binary?: boolean;
+  ignored?: boolean;
+  risk: string[];
+}
+
+export type EventBody =
+  | { type: 'session.start'; path: string; isolation: IsolationInfo; model?: string; base: string; withheld: string[] }
+  | { type: 'progress'; phase: string; done: number; total?: number; unit: 'files' | 'bytes' | 'steps'; note?: string }
+  | { type: 'turn.start'; turn: number }
+  | { type: 'message.delta'; text: string }
+  | { type: 'reasoning.delta'; text: string }
+  | { type: 'message'; role: 'user' | 'assistant'; text: string }
+  | { type: 'tool.start'; call: string; tool: string; input: unknown }
+  | { type: 'tool.output'; call: string; text: string }
+  | {
+      type: 'tool.end';
+      call: string;
+      tool: string;
+      ok: boolean;
+      exitCode?: number;
+      durationMs: number;
+      entry: string;
+      changed: string[];
+      /** What the model gets to read, cut to the tool's budget. */
+      text: string;
+      /** A unified diff of what a file tool did, for display. */
+      diff?: string;
+      skipped?: { path: string; reason: string }[];
+    }
+  | { type: 'retry'; attempt: number; waitMs: number; reason: string }
+  | { type: 'turn.end'; turn: number; reason: string }
+  | { type: 'egress'; host: string; port: number; decision: 'allowed' | 'denied'; rule: string }
+  | { type: 'warning'; code: string; message: string; hint?: string }
+  | { type: 'error'; code: string; message: string; hint?: string }
+  | {
+      type: 'session.end';
+      ok: boolean;
+      reason: string;
+      changes: ChangeSummary[];
+      applied: string[];
+      conflicts: string[];
+      ledger: { head: string; entries: number };
+      usage: Usage;
+    };
+
+/** An event as it leaves a session: when (RFC 3339) and of which session. */
+export type SafeCoderEvent = EventBody & { at: string; session: string };
+
+/** Takes an event. Must not throw and must not block. */
+export type Emit = (event: EventBody) => void;

@@ -1,0 +1,60 @@
+/** The ledger: a bare repository on the host, append-only, one writer. The guest can't reach it. */
+import type { ChangeSet, FileMode } from '../diff/change-set.ts';
+import type { RelPath } from '../base/path-bytes.ts';
+
+export interface EntryTrailers {
+  seq: number;
+  /** 0 for the initial entry and for what happens between turns. */
+  turn: number;
+  kind: 'initial' | 'tool' | 'sweep' | 'snapshot' | 'rollback' | 'applied';
+  call?: string;
+  tool?: string;
+  inputSha256?: string;
+  exitCode?: number;
+  ok?: boolean;
+  durationMs?: number;
+  model?: string;
+  /** Calls that ran side by side with this one. */
+  shared?: string[];
+  job?: string;
+  skipped: { path: string; reason: string; detail?: string }[];
+  ignored: number;
+  gitChanged: boolean;
+  isolation?: string;
+  proof?: string;
+}
+
+export interface Entry {
+  /** Commit id. */
+  id: string;
+  parent: string | undefined;
+  tree: string;
+  /** First line of the message. */
+  title: string;
+  at: Date;
+  trailers: EntryTrailers;
+}
+
+export interface EntryInput extends Omit<EntryTrailers, 'seq'> {
+  title: string;
+  at: Date;
+  written: { path: RelPath; mode: FileMode; oid: string }[];
+  removed: RelPath[];
+}
+
+export interface LedgerReader {
+  readonly objectFormat: 'sha1' | 'sha256';
+  head(): Promise<Entry>;
+  /** Oldest first. */
+  entries(): Promise<Entry[]>;
+  /** By full id, unique prefix (4 or more hex digits), sequence number (`7`, `#7`) or `HEAD`. Throws `ledger/no-such-entry`. */
+  resolve(name: string): Promise<Entry>;
+  /** The blob's bytes, hash checked. Throws `ledger/damaged`. */
+  readBlob(oid: string): Promise<Buffer>;
+  /** Every file of a tree. */
+  files(tree: string): Promise<Map<RelPath, { mode: FileMode; oid: string }>>;
+  /** Renames are detected when asked for: exact ones, and similar ones within a budget. */
+  changes(baseTree: string, finalTree: string, options: { renames: boolean }): Promise<ChangeSet>;
+  /** Checks the chain from head to the initial entry: parents, sequence, objects present and matching their ids. */
+  verify(): Promise<{ ok: boolean; entries: number; faults: string[] }>;
+}
