@@ -39,8 +39,22 @@ export interface ChangeSummary {
 }
 
 export type EventBody =
-  | { type: 'session.start'; path: string; isolation: IsolationInfo; model?: string; base: string; withheld: string[] }
-  | { type: 'progress'; phase: string; done: number; total?: number; unit: 'files' | 'bytes' | 'steps'; note?: string }
+  | {
+      type: 'session.start';
+      path: string;
+      isolation: IsolationInfo;
+      model?: string;
+      base: string;
+      withheld: string[];
+    }
+  | {
+      type: 'progress';
+      phase: string;
+      done: number;
+      total?: number;
+      unit: 'files' | 'bytes' | 'steps';
+      note?: string;
+    }
   | { type: 'turn.start'; turn: number }
   | { type: 'message.delta'; text: string }
   | { type: 'reasoning.delta'; text: string }

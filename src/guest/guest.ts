@@ -92,7 +92,13 @@ export type FetchResult =
 export type UnpackEntry =
   | { kind: 'directory'; path: RelPath; mode: number; mtimeNs: bigint }
   | { kind: 'symlink'; path: RelPath; mode: number; mtimeNs: bigint; target: string }
-  | { kind: 'file'; path: RelPath; mode: number; mtimeNs: bigint; content: Iterable<Uint8Array> | AsyncIterable<Uint8Array> };
+  | {
+      kind: 'file';
+      path: RelPath;
+      mode: number;
+      mtimeNs: bigint;
+      content: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+    };
 
 export interface Who {
   uid: number;
@@ -109,16 +115,43 @@ export interface Guest extends AsyncDisposable {
   /** Settles when the connection is over, with the reason. Never rejects. */
   readonly closed: Promise<Error>;
   spawn(options: SpawnOptions, signal?: AbortSignal): Promise<GuestProcess>;
-  read(path: string, options: Who & { offset?: number; maxBytes: number; noFollow?: boolean }, signal?: AbortSignal): Promise<{ stat: GuestStat; bytes: Buffer }>;
-  write(path: string, bytes: Uint8Array, options: Who & { mode?: number; makeParents?: boolean; exclusive?: boolean }, signal?: AbortSignal): Promise<{ stat: GuestStat; created: boolean }>;
-  stat(path: string, options: Who & { noFollow?: boolean }): Promise<{ stat: GuestStat; canonical: string; target?: string }>;
-  list(path: string, options: Who & { max: number }): Promise<{ entries: { name: string; stat: GuestStat }[]; truncated: boolean }>;
+  read(
+    path: string,
+    options: Who & { offset?: number; maxBytes: number; noFollow?: boolean },
+    signal?: AbortSignal,
+  ): Promise<{ stat: GuestStat; bytes: Buffer }>;
+  write(
+    path: string,
+    bytes: Uint8Array,
+    options: Who & { mode?: number; makeParents?: boolean; exclusive?: boolean },
+    signal?: AbortSignal,
+  ): Promise<{ stat: GuestStat; created: boolean }>;
+  stat(
+    path: string,
+    options: Who & { noFollow?: boolean },
+  ): Promise<{ stat: GuestStat; canonical: string; target?: string }>;
+  list(
+    path: string,
+    options: Who & { max: number },
+  ): Promise<{ entries: { name: string; stat: GuestStat }[]; truncated: boolean }>;
   remove(path: string, options: Who & { recursive?: boolean }): Promise<number>;
   /** Streams changes; `onChange` is called in order, parents first. */
-  changes(options: { mode: 'overlay' | 'walk'; max: number; prune: RelPath[] }, onChange: (change: GuestChange) => void): Promise<{ entries: number; truncated: boolean }>;
+  changes(
+    options: { mode: 'overlay' | 'walk'; max: number; prune: RelPath[] },
+    onChange: (change: GuestChange) => void,
+  ): Promise<{ entries: number; truncated: boolean }>;
   /** Fetches files in order: `onContent` gets a file's bytes in chunks (a symlink's target as one), `onEnd` closes each path. */
-  fetch(paths: Iterable<RelPath>, options: { maxFileBytes: number }, onContent: (path: RelPath, chunk: Buffer) => void, onEnd: (result: FetchResult) => void): Promise<void>;
-  unpack(directory: string, who: Who, entries: Iterable<UnpackEntry> | AsyncIterable<UnpackEntry>): Promise<number>;
+  fetch(
+    paths: Iterable<RelPath>,
+    options: { maxFileBytes: number },
+    onContent: (path: RelPath, chunk: Buffer) => void,
+    onEnd: (result: FetchResult) => void,
+  ): Promise<void>;
+  unpack(
+    directory: string,
+    who: Who,
+    entries: Iterable<UnpackEntry> | AsyncIterable<UnpackEntry>,
+  ): Promise<number>;
   setup(operations: SetupOperation[]): Promise<void>;
   setClock(realtimeNs: bigint): Promise<void>;
   addEntropy(bytes: Uint8Array): Promise<void>;

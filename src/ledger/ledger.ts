@@ -1,6 +1,7 @@
 /** The ledger: a bare repository on the host, append-only, one writer. The guest can't reach it. */
-import type { ChangeSet, FileMode } from '../diff/change-set.ts';
+
 import type { RelPath } from '../base/path-bytes.ts';
+import type { ChangeSet, FileMode } from '../diff/change-set.ts';
 
 export interface EntryTrailers {
   seq: number;

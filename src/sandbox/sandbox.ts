@@ -35,7 +35,17 @@ export interface CapturedFile {
 
 export interface SkippedPath {
   path: string;
-  reason: 'special' | 'too-large' | 'unreadable' | 'too-deep' | 'nested-git' | 'setuid' | 'empty-directory' | 'unstable' | 'mount' | 'budget';
+  reason:
+    | 'special'
+    | 'too-large'
+    | 'unreadable'
+    | 'too-deep'
+    | 'nested-git'
+    | 'setuid'
+    | 'empty-directory'
+    | 'unstable'
+    | 'mount'
+    | 'budget';
   detail?: string;
 }
 
@@ -57,10 +67,25 @@ export interface Sandbox extends AsyncDisposable {
   readonly closed: Promise<Error>;
   exec(options: ExecOptions, signal?: AbortSignal): Promise<GuestProcess>;
   /** Path arguments are absolute guest paths; see {@link Guest} for failures. */
-  read(path: string, options: { offset?: number; maxBytes: number }, signal?: AbortSignal): Promise<{ stat: GuestStat; bytes: Buffer }>;
-  write(path: string, bytes: Uint8Array, options: { mode?: number; makeParents?: boolean; exclusive?: boolean }, signal?: AbortSignal): Promise<{ stat: GuestStat; created: boolean }>;
-  stat(path: string, options?: { noFollow?: boolean }): Promise<{ stat: GuestStat; canonical: string; target?: string }>;
-  list(path: string, max: number): Promise<{ entries: { name: string; stat: GuestStat }[]; truncated: boolean }>;
+  read(
+    path: string,
+    options: { offset?: number; maxBytes: number },
+    signal?: AbortSignal,
+  ): Promise<{ stat: GuestStat; bytes: Buffer }>;
+  write(
+    path: string,
+    bytes: Uint8Array,
+    options: { mode?: number; makeParents?: boolean; exclusive?: boolean },
+    signal?: AbortSignal,
+  ): Promise<{ stat: GuestStat; created: boolean }>;
+  stat(
+    path: string,
+    options?: { noFollow?: boolean },
+  ): Promise<{ stat: GuestStat; canonical: string; target?: string }>;
+  list(
+    path: string,
+    max: number,
+  ): Promise<{ entries: { name: string; stat: GuestStat }[]; truncated: boolean }>;
   remove(path: string, options?: { recursive?: boolean }): Promise<number>;
   /** What changed since the capture before. `alsoWrote` names ignored paths to capture all the same. */
   capture(sink: BlobSink, options: { sweep: boolean; alsoWrote: RelPath[] }): Promise<Capture>;

@@ -1,0 +1,18 @@
+import type { TestModule } from 'vitest/node';
+
+/** Prints the one closing line that scripts read, and names what was skipped: a test that can't run says so. */
+// biome-ignore lint/style/noDefaultExport: vitest loads reporters by their default export
+export default class CountReporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const counts = { passed: 0, failed: 0, skipped: 0 };
+    for (const module of modules) {
+      if (module.errors().length > 0) counts.failed += 1;
+      for (const test of module.children.allTests()) {
+        const state = test.result().state;
+        if (state === 'passed' || state === 'failed' || state === 'skipped') counts[state] += 1;
+        if (state === 'skipped') console.log(`skipped: ${test.fullName}`);
+      }
+    }
+    console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+  }
+}
