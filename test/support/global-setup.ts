@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** The guest agent is built before any test that runs it. */
+/** The guest agent is built before any test that runs it; a test that needs it fails by itself when there is none. */
 export function setup(): void {
-  const root = fileURLToPath(new URL('../../', import.meta.url));
-  execFileSync('make', ['-s', '-C', `${root}guest`], { stdio: ['ignore', 'inherit', 'inherit'] });
+  const guest = fileURLToPath(new URL('../../guest', import.meta.url));
+  if (!existsSync(`${guest}/Makefile`)) return;
+  execFileSync('make', ['-s', '-C', guest], { stdio: ['ignore', 'inherit', 'inherit'] });
 }

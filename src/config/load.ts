@@ -1,0 +1,211 @@
+/**
+ * Settings from their layers: defaults < user file < project file < environment < flags. The project's file is
+ * untrusted: it can tighten, never loosen, and can set no address, key, path or isolation level.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
+import { z } from 'zod';
+import { errnoOf, SafeCoderError } from '../base/errors.ts';
+import type { HostPath } from '../base/path-bytes.ts';
+import {
+  defaults,
+  type Layer,
+  layerSchema,
+  networks,
+  projectMay,
+  type SettingName,
+  type Settings,
+  settingsShape,
+} from './schema.ts';
+
+export type Origin = 'default' | 'user file' | 'project file' | 'environment' | 'flag';
+
+export interface LoadedConfig {
+  settings: Settings;
+  /** Where each value came from. */
+  origin: Partial<Record<SettingName, string>>;
+}
+
+export interface ConfigSources {
+  userFile: HostPath;
+  /** The file was named with `--config`: then it must exist. */
+  userFileIsRequired: boolean;
+  project: HostPath | undefined;
+  environment: Record<string, string | undefined>;
+  flags: Record<string, unknown>;
+}
+
+export const PROJECT_FILE = '.safe-coder.jsonc';
+
+/** Throws `config/invalid` or `config/not-allowed`, naming the file, the key and the nearest known key. */
+export function loadConfig(sources: ConfigSources): LoadedConfig {
+  const settings: Settings = { ...defaults };
+  const origin: LoadedConfig['origin'] = {};
+  const put = (layer: Layer, name: string) => {
+    for (const key of Object.keys(layer) as SettingName[]) {
+      if (layer[key] === undefined) continue;
+      Object.assign(settings, { [key]: layer[key] });
+      origin[key] = name;
+    }
+  };
+  for (const key of Object.keys(defaults) as SettingName[]) origin[key] = 'default';
+  put(readLayer(sources.userFile, sources.userFileIsRequired), sources.userFile);
+  if (sources.project !== undefined) {
+    const file = join(sources.project, PROJECT_FILE) as HostPath;
+    const layer = readLayer(file, false);
+    refuseLoosening(layer, file);
+    put(tighten(settings, layer), file);
+  }
+  put(parseLayer(environmentLayer(sources.environment), 'the environment (SAFE_CODER_*)'), 'environment');
+  put(parseLayer(sources.flags, 'the command line'), 'flag');
+  return { settings, origin };
+}
+
+function readLayer(file: HostPath, isRequired: boolean): Layer {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' && !isRequired) return {};
+    throw new SafeCoderError(
+      'config/invalid',
+      `The settings file ${file} can't be read: ${errnoOf(error)}.`,
+      { cause: error },
+    );
+  }
+  const faults: ParseError[] = [];
+  const value: unknown = parse(text, faults, { allowTrailingComma: true });
+  const fault = faults[0];
+  if (fault) {
+    const line = text.slice(0, fault.offset).split('\n').length;
+    throw new SafeCoderError(
+      'config/invalid',
+      `${file}, line ${line}: ${printParseErrorCode(fault.error)}.`,
+      {
+        hint: 'The file is JSON; comments and trailing commas are allowed.',
+      },
+    );
+  }
+  return parseLayer(value ?? {}, file);
+}
+
+function parseLayer(value: unknown, where: string): Layer {
+  const result = layerSchema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  if (issue?.code === 'unrecognized_keys') {
+    const key = issue.keys[0] ?? '';
+    const known =
+      issue.path.length === 0 ? Object.keys(settingsShape) : Object.keys(settingsShape.apiKeys.shape);
+    throw new SafeCoderError(
+      'config/invalid',
+      `${where}: there is no setting "${[...issue.path, key].join('.')}".`,
+      {
+        hint: `Did you mean "${nearest(key, known)}"? "safe-coder config" lists all settings.`,
+      },
+    );
+  }
+  const path = issue?.path.join('.') ?? '';
+  // The value itself stays out of the message: it may be a key.
+  throw new SafeCoderError('config/invalid', `${where}: "${path}" ${issue?.message ?? 'is invalid'}.`, {
+    hint: describeSetting(issue?.path[0]),
+  });
+}
+
+function describeSetting(name: PropertyKey | undefined): string {
+  const schema = Object.entries(settingsShape).find(([key]) => key === name)?.[1];
+  return schema?.description ? `It is: ${schema.description}.` : 'See "safe-coder config".';
+}
+
+function refuseLoosening(layer: Layer, file: string): void {
+  for (const key of Object.keys(layer) as SettingName[]) {
+    if (projectMay.includes(key)) continue;
+    throw new SafeCoderError('config/not-allowed', `${file}: a project can't set "${key}".`, {
+      hint: `A project's file can only tighten: ${projectMay.join(', ')}. Put "${key}" into your own settings file.`,
+    });
+  }
+}
+
+/** What remains of a project's layer when only the tighter values count. */
+function tighten(current: Settings, layer: Layer): Layer {
+  const kept: Layer = {};
+  for (const key of ['cpus', 'memory', 'disk', 'pids', 'maxTurns', 'maxCost', 'timeout'] as const) {
+    const wanted = layer[key];
+    if (wanted !== undefined && wanted < (current[key] ?? Number.POSITIVE_INFINITY)) kept[key] = wanted;
+  }
+  const { network } = layer;
+  if (network !== undefined && networks.indexOf(network) < networks.indexOf(current.network))
+    kept.network = network;
+  return kept;
+}
+
+const ENVIRONMENT: Record<string, SettingName> = {
+  SAFE_CODER_MODEL: 'model',
+  SAFE_CODER_BASE_URL: 'baseUrl',
+  SAFE_CODER_ISOLATION: 'isolation',
+  SAFE_CODER_BACKEND: 'backend',
+  SAFE_CODER_CPUS: 'cpus',
+  SAFE_CODER_MEMORY: 'memory',
+  SAFE_CODER_DISK: 'disk',
+  SAFE_CODER_PIDS: 'pids',
+  SAFE_CODER_NETWORK: 'network',
+  SAFE_CODER_MAX_TURNS: 'maxTurns',
+  SAFE_CODER_MAX_COST: 'maxCost',
+  SAFE_CODER_TIMEOUT: 'timeout',
+};
+
+/** Variables of ours that are no settings. */
+const OTHER_VARIABLES = [
+  'SAFE_CODER_HOME',
+  'SAFE_CODER_LOG',
+  'SAFE_CODER_REQUIRE_VM',
+  'SAFE_CODER_TEST_CACHE',
+  'SAFE_CODER_API_KEY',
+];
+
+function environmentLayer(environment: Record<string, string | undefined>): Record<string, string> {
+  const layer: Record<string, string> = {};
+  for (const [variable, value] of Object.entries(environment)) {
+    if (!variable.startsWith('SAFE_CODER_') || value === undefined || value === '') continue;
+    if (OTHER_VARIABLES.includes(variable)) continue;
+    const key = ENVIRONMENT[variable];
+    if (key === undefined) {
+      const known = [...Object.keys(ENVIRONMENT), ...OTHER_VARIABLES];
+      throw new SafeCoderError('config/invalid', `There is no variable ${variable}.`, {
+        hint: `Did you mean ${nearest(variable, known)}?`,
+      });
+    }
+    layer[key] = value;
+  }
+  return layer;
+}
+
+/** The candidate with the smallest edit distance. */
+export function nearest(word: string, candidates: readonly string[]): string {
+  let best = candidates[0] ?? '';
+  let least = Number.POSITIVE_INFINITY;
+  for (const candidate of candidates) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance < least) [best, least] = [candidate, distance];
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replace = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+/** JSON Schema of a settings file, for editors. */
+export function settingsJsonSchema(): unknown {
+  return z.toJSONSchema(layerSchema, { io: 'input' });
+}
