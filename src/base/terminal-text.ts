@@ -99,7 +99,7 @@ function holdFrom(text: string): number {
 }
 
 const OPEN_TAIL =
-  /(?:\p{Extended_Pictographic}(?:\ufe0e|\ufe0f|\u200d|\p{Emoji_Modifier})*|\p{M}+|[\ud800-\udbff])$/u;
+  /(?:\p{Extended_Pictographic}(?:\u200d|\p{M}|\p{Emoji_Modifier})*|\p{M}+|[\ud800-\udbff])$/u;
 
 /** Escape sequences longer than this are no sequences: their text is kept. A title or a link is shorter. */
 const MAX_CSI = 128;

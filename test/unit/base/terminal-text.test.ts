@@ -86,6 +86,7 @@ describe('escapeForTerminal', () => {
         const out = pieces(new TextEncoder().encode(text), cuts).map((piece) => escaper.push(piece));
         expect(out.join('') + escaper.end()).toBe(escapeForTerminal(text));
       }),
+      { numRuns: 2000, examples: [['👩\ufe0f\u0301\ufe0f', [8]]] },
     );
   });
 
@@ -137,6 +138,7 @@ describe('stripControlsForModel', () => {
         const out = pieces(new TextEncoder().encode(text), cuts).map((piece) => filter.push(piece));
         expect(out.join('') + filter.end()).toBe(stripControlsForModel(text));
       }),
+      { numRuns: 2000 },
     );
   });
 
