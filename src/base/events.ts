@@ -68,7 +68,9 @@ export type EventBody =
       ok: boolean;
       exitCode?: number;
       durationMs: number;
+      /** Commit id and number of the ledger's entry. */
       entry: string;
+      seq: number;
       changed: string[];
       /** What the model gets to read, cut to the tool's budget. */
       text: string;

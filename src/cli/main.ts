@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+/** The program's entry: arguments in, exit code out. Only what a command needs is loaded. */
+import { EXIT, toSafeCoderError } from '../base/errors.ts';
+import { buildProgram } from './program.ts';
+import { reportError } from './report-error.ts';
+
+async function main(): Promise<number> {
+  const program = buildProgram();
+  try {
+    await program.parseAsync(process.argv);
+    return typeof process.exitCode === 'number' ? process.exitCode : EXIT.done;
+  } catch (error) {
+    const usage = usageExitCode(error);
+    if (usage !== undefined) return usage;
+    const failure = toSafeCoderError(error);
+    reportError(failure, { json: process.argv.includes('--json'), environment: process.env });
+    return failure.exitCode;
+  }
+}
+
+/** Commander has told the person already: help and version are 0, everything else is wrong usage. */
+function usageExitCode(error: unknown): number | undefined {
+  if (!(error instanceof Error) || error.name !== 'CommanderError') return undefined;
+  return 'exitCode' in error && error.exitCode === 0 ? EXIT.done : EXIT.usage;
+}
+
+process.stdout.on('error', (error) => {
+  // The reader of a pipe went away (`safe-coder log | head`): there is nobody left to tell.
+  if ('code' in error && error.code === 'EPIPE') process.exit(EXIT.done);
+  throw error;
+});
+
+process.exitCode = await main();

@@ -1,0 +1,175 @@
+/** The commands and their options. The actions load their code when they run, so that `--help` stays quick. */
+import { readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { levels, networks } from './option-values.ts';
+
+const version = (
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+/** Options that choose and shape the sandbox. */
+function sandboxOptions(command: Command): Command {
+  return command
+    .option('--path <dir>', 'the project (default: here)')
+    .option('--demo', 'try it out without isolation: tools run on this machine, NOT ISOLATED')
+    .addOption(new Option('--isolation <level>', 'isolation level').choices([...levels]))
+    .addOption(new Option('--backend <name>', 'what starts the sandbox').choices(['qemu', 'demo']))
+    .option('--cpus <n>', 'CPUs of the sandbox')
+    .option('--memory <size>', 'memory of the sandbox, e.g. 2G')
+    .option('--disk <size>', 'the most that the sandbox can write, e.g. 8G')
+    .option('--pids <n>', 'the most processes in the sandbox')
+    .addOption(new Option('--network <policy>', 'what may leave the sandbox').choices([...networks]))
+    .option('--allow <host[:port]>', 'a host that may be reached besides (repeatable)', collect)
+    .option('--share <path>', 'let a withheld file in (repeatable)', collect);
+}
+
+function modelOptions(command: Command): Command {
+  return command
+    .option('--model <provider/name>', 'the model')
+    .option('--base-url <url>', "address of the model's API")
+    .option('--record <file>', 'record the conversation, for replay/FILE');
+}
+
+function faceOptions(command: Command): Command {
+  return command
+    .option('--config <file>', 'your settings file')
+    .option('--json', 'one JSON object a line on standard output, nothing else')
+    .option('--plain', 'no colours, no moving lines')
+    .option('--quiet', 'only what was asked for');
+}
+
+function collect(value: string, previous: string[] | undefined): string[] {
+  return [...(previous ?? []), value];
+}
+
+function count(value: string): number {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 1)
+    throw new InvalidArgumentError('It must be a whole number of 1 or more.');
+  return number;
+}
+
+const applyOption = () =>
+  new Option('--apply <what>', 'which changes to apply at the end')
+    .choices(['none', 'safe', 'all'])
+    .default('none');
+
+export function buildProgram(): Command {
+  const program = new Command('safe-coder')
+    .description(
+      'Let a coding agent loose in a real virtual machine. Nothing reaches your disk until you accept it.',
+    )
+    .version(version, '-V, --version')
+    .enablePositionalOptions()
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureHelp({ sortSubcommands: false });
+  addWorkCommands(program);
+  addLedgerCommands(program);
+  addApplyCommands(program);
+  addCareCommands(program);
+  return program;
+}
+
+function addWorkCommands(program: Command): void {
+  faceOptions(modelOptions(sandboxOptions(program.command('chat', { isDefault: true }))))
+    .description('work with the agent: prompts, replies, tool calls as they run, review at the end')
+    .action(async (options) => (await import('./commands/chat.ts')).chat(options));
+
+  faceOptions(modelOptions(sandboxOptions(program.command('run'))))
+    .argument('[task]', 'what to do; read from standard input when missing or "-"')
+    .description('do one task without a person')
+    .addOption(applyOption())
+    .option('--max-turns <n>', 'the most model requests', count)
+    .option('--max-cost <usd>', 'the most it may cost')
+    .option('--timeout <duration>', 'the longest it may take, e.g. 10m')
+    .action(async (task, options) => (await import('./commands/run.ts')).run(task, options));
+
+  faceOptions(sandboxOptions(program.command('exec')))
+    .argument('<command...>', 'the command and its arguments, after --')
+    .passThroughOptions()
+    .description("run a command in a fresh sandbox on a copy of the project; the exit code is the command's")
+    .addOption(applyOption())
+    .option('--timeout <duration>', 'the longest it may take, e.g. 10m')
+    .action(async (command, options) => (await import('./commands/exec.ts')).exec(command, options));
+
+  faceOptions(sandboxOptions(program.command('shell')))
+    .description('an interactive shell in the sandbox')
+    .addOption(applyOption())
+    .action(async (options) => (await import('./commands/shell.ts')).shell(options));
+}
+
+function addLedgerCommands(program: Command): void {
+  const reading = (name: string) =>
+    faceOptions(program.command(name)).option('--path <dir>', 'the project (default: here)');
+  reading('sessions')
+    .description('list sessions')
+    .option('--all', 'of all projects')
+    .action(async (options) => (await import('./commands/sessions.ts')).sessions(options));
+  reading('log')
+    .argument('[id]', 'the session (default: the newest of this project)')
+    .description('what happened, step by step')
+    .option('--verify', 'check the whole chain')
+    .action(async (id, options) => (await import('./commands/log.ts')).log(id, options));
+  reading('show')
+    .argument(
+      '<id-or-entry>',
+      'an entry (#7, 7, or the beginning of its id), or a session when an entry follows',
+    )
+    .argument('[entry]', 'an entry of that session')
+    .description('one entry: what ran and what it changed')
+    .action(async (first, second, options) =>
+      (await import('./commands/show.ts')).show(first, second, options),
+    );
+  reading('diff')
+    .argument('[id-or-range]', 'a range A..B of entries, or a session')
+    .argument('[range]', 'a range of that session (default: base to final)')
+    .description('what changed between two entries')
+    .option('--stat', 'only paths and counts')
+    .action(async (first, second, options) =>
+      (await import('./commands/diff.ts')).diff(first, second, options),
+    );
+}
+
+function addApplyCommands(program: Command): void {
+  const writing = (name: string) =>
+    faceOptions(program.command(name))
+      .option('--path <dir>', 'the project (default: here)')
+      .option('--yes', 'do not ask');
+  writing('apply')
+    .argument('[id]', 'the session (default: the newest of this project)')
+    .description("write a session's changes to the project")
+    .option('--accept <glob>', 'only these files (repeatable)', collect)
+    .option('--reject <glob>', 'not these files (repeatable)', collect)
+    .option('--decisions <file>', 'decisions as JSON')
+    .option('--safe', 'only what carries no risk')
+    .option('--dry-run', 'say what would be done')
+    .action(async (id, options) => (await import('./commands/apply.ts')).apply(id, options));
+  writing('undo')
+    .argument('[id]', 'the session (default: the newest of this project)')
+    .description('take back what was applied')
+    .option('--dry-run', 'say what would be done')
+    .action(async (id, options) => (await import('./commands/undo.ts')).undo(id, options));
+  writing('rm')
+    .argument('<id...>', 'sessions to delete')
+    .description('delete sessions: their ledgers and conversations')
+    .action(async (ids, options) => (await import('./commands/rm.ts')).rm(ids, options));
+}
+
+function addCareCommands(program: Command): void {
+  faceOptions(program.command('doctor'))
+    .description('what works here, what does not, and the mend')
+    .action(async (options) => (await import('./commands/doctor.ts')).doctor(options));
+  faceOptions(sandboxOptions(program.command('setup')))
+    .description('make ready what sessions need: guest kernel, images, a saved state to start from')
+    .action(async (options) => (await import('./commands/setup.ts')).setup(options));
+  faceOptions(sandboxOptions(modelOptions(program.command('config'))))
+    .description('the settings as they hold here')
+    .option('--origin', 'where each value came from')
+    .option('--schema', 'JSON Schema of a settings file')
+    .action(async (options) => (await import('./commands/config.ts')).config(options));
+  faceOptions(sandboxOptions(program.command('tour')))
+    .description('a guided session on a sample project; needs no key and no network')
+    .option('--yes', 'do not wait for keys')
+    .action(async (options) => (await import('./commands/tour.ts')).tour(options));
+}

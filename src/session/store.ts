@@ -1,0 +1,188 @@
+/**
+ * Sessions on disk. Each has a private folder: `session.json` (what it is), `events.jsonl` and `conversation.jsonl` (what
+ * happened, appended as it happens), `ledger` (the repository). A session that is running holds `owner`.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf, SafeCoderError } from '../base/errors.ts';
+import type { IsolationInfo, SafeCoderEvent, Usage } from '../base/events.ts';
+import { liveOwner, type OwnerLock, takeOwnerLock } from '../base/owner-lock.ts';
+import type { HostPath } from '../base/path-bytes.ts';
+import type { ConversationMessage } from '../providers/model.ts';
+
+export interface SessionRecord {
+  version: 1;
+  id: string;
+  /** The project's root. */
+  project: string;
+  createdAt: string;
+  endedAt?: string;
+  /** `chat`, `run`, `exec`, `shell` or `tour`. */
+  face: string;
+  model?: string;
+  /** The first prompt or command, for lists. */
+  title: string;
+  isolation?: IsolationInfo;
+  usage?: Usage;
+  reason?: string;
+  base?: string;
+  final?: string;
+}
+
+export interface StoredSession {
+  folder: HostPath;
+  record: SessionRecord;
+  /** The process that runs it now. */
+  owner: number | undefined;
+}
+
+const ID = /^[0-9a-f]{12}$/;
+
+export class SessionStore {
+  readonly root: HostPath;
+
+  /** `state` is the private state folder; it exists. */
+  constructor(state: HostPath) {
+    this.root = join(state, 'sessions') as HostPath;
+  }
+
+  /** Makes a session's folder and record; it is owned by this process until the folder is disposed. */
+  create(init: Omit<SessionRecord, 'version' | 'id' | 'createdAt'>, now: Date): SessionFolder {
+    mkdirSync(this.root, { recursive: true, mode: 0o700 });
+    const id = randomBytes(6).toString('hex');
+    const folder = join(this.root, id) as HostPath;
+    mkdirSync(folder, { mode: 0o700 });
+    const lock = takeOwnerLock(join(folder, 'owner') as HostPath);
+    if ('heldBy' in lock)
+      throw new SafeCoderError('session/busy', `Session ${id} is in use by process ${lock.heldBy}.`);
+    return new SessionFolder(folder, { version: 1, id, createdAt: now.toISOString(), ...init }, lock);
+  }
+
+  /** All sessions, newest first; of one project when given. Damaged records are left out and named to `onDamaged`. */
+  list(project?: string, onDamaged?: (id: string) => void): StoredSession[] {
+    let names: string[];
+    try {
+      names = readdirSync(this.root);
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return [];
+      throw error;
+    }
+    const sessions: StoredSession[] = [];
+    for (const id of names.filter((name) => ID.test(name))) {
+      const session = this.#read(id);
+      if (session === undefined) onDamaged?.(id);
+      else if (project === undefined || session.record.project === project) sessions.push(session);
+    }
+    return sessions.sort((a, b) => (a.record.createdAt < b.record.createdAt ? 1 : -1));
+  }
+
+  /** The session with this id or unique beginning of one; the newest of the project without an id. Throws `session/not-found`. */
+  find(id: string | undefined, project: string): StoredSession {
+    if (id === undefined) {
+      const newest = this.list(project)[0];
+      if (newest) return newest;
+      throw new SafeCoderError('session/not-found', `There is no session of ${project}.`, {
+        hint: '"safe-coder sessions --all" lists those of other projects.',
+      });
+    }
+    const matches = this.list().filter((session) => session.record.id.startsWith(id));
+    if (matches[0] && matches.length === 1) return matches[0];
+    throw new SafeCoderError(
+      'session/not-found',
+      matches.length === 0 ? `There is no session ${id}.` : `${id} begins ${matches.length} session ids.`,
+      { hint: '"safe-coder sessions --all" lists them.' },
+    );
+  }
+
+  /** Deletes a session for good. Throws `session/busy` while it runs. */
+  remove(session: StoredSession): void {
+    if (session.owner !== undefined) {
+      throw new SafeCoderError(
+        'session/busy',
+        `Session ${session.record.id} runs in process ${session.owner}.`,
+        {
+          hint: 'End it first.',
+        },
+      );
+    }
+    rmSync(session.folder, { recursive: true, force: true });
+  }
+
+  #read(id: string): StoredSession | undefined {
+    const folder = join(this.root, id) as HostPath;
+    try {
+      const record = JSON.parse(readFileSync(join(folder, 'session.json'), 'utf8')) as SessionRecord;
+      if (record.version !== 1 || record.id !== id) return undefined;
+      return { folder, record, owner: liveOwner(join(folder, 'owner') as HostPath) };
+    } catch {
+      // Unreadable or no JSON: the caller names it as damaged.
+      return undefined;
+    }
+  }
+}
+
+/** The folder of a session that this process runs. */
+export class SessionFolder implements Disposable {
+  readonly folder: HostPath;
+  #record: SessionRecord;
+  readonly #lock: OwnerLock;
+
+  constructor(folder: HostPath, record: SessionRecord, lock: OwnerLock) {
+    this.folder = folder;
+    this.#record = record;
+    this.#lock = lock;
+    this.#save();
+  }
+
+  get record(): SessionRecord {
+    return this.#record;
+  }
+
+  get ledger(): HostPath {
+    return join(this.folder, 'ledger') as HostPath;
+  }
+
+  update(changes: Partial<SessionRecord>): void {
+    this.#record = { ...this.#record, ...changes };
+    this.#save();
+  }
+
+  appendEvent(event: SafeCoderEvent): void {
+    appendFileSync(join(this.folder, 'events.jsonl'), `${JSON.stringify(event)}\n`, { mode: 0o600 });
+  }
+
+  appendMessages(messages: readonly ConversationMessage[]): void {
+    if (messages.length === 0) return;
+    const lines = messages.map((message) => `${JSON.stringify(message)}\n`).join('');
+    appendFileSync(join(this.folder, 'conversation.jsonl'), lines, { mode: 0o600 });
+  }
+
+  #save(): void {
+    const file = join(this.folder, 'session.json');
+    const fd = openSync(`${file}.new`, 'w', 0o600);
+    try {
+      writeSync(fd, `${JSON.stringify(this.#record, null, 2)}\n`);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(`${file}.new`, file);
+  }
+
+  [Symbol.dispose](): void {
+    if (existsSync(this.folder)) this.#lock[Symbol.dispose]();
+  }
+}

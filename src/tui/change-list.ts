@@ -1,0 +1,38 @@
+/** The change summary for people: one line a file, counts, risks, nothing truncated silently. */
+import type { ChangeKind, ChangeSummary } from '../base/events.ts';
+import { showPath } from '../base/path-bytes.ts';
+import type { Style } from './style.ts';
+
+const LETTER: Record<ChangeKind, string> = {
+  added: 'A',
+  modified: 'M',
+  deleted: 'D',
+  renamed: 'R',
+  mode: 'P',
+  symlink: 'L',
+};
+
+/** `Changes in this session (3 files, +42 -7)` and a line for each. */
+export function formatChanges(changes: readonly ChangeSummary[], style: Style): string {
+  if (changes.length === 0) return 'No changes in this session.\n';
+  const added = changes.reduce((sum, change) => sum + (change.added ?? 0), 0);
+  const removed = changes.reduce((sum, change) => sum + (change.removed ?? 0), 0);
+  const files = changes.length === 1 ? '1 file' : `${changes.length.toLocaleString('en-US')} files`;
+  const names = changes.map((change) =>
+    change.from ? `${showPath(change.from)} → ${showPath(change.path)}` : showPath(change.path),
+  );
+  const width = Math.min(60, Math.max(...names.map((name) => name.length)));
+  const lines = changes.map((change, index) => formatChange(change, names[index] ?? '', width, style));
+  return `Changes in this session (${files}, +${added} -${removed})\n${lines.join('')}`;
+}
+
+function formatChange(change: ChangeSummary, name: string, width: number, style: Style): string {
+  const counts: string[] = [];
+  if (change.binary) counts.push('binary');
+  if (change.added) counts.push(style.green(`+${change.added}`));
+  if (change.removed) counts.push(style.red(`-${change.removed}`));
+  if (change.ignored) counts.push(style.dim('ignored by the project'));
+  const line = `  ${LETTER[change.change]} ${name.padEnd(width)}  ${counts.join(' ')}`.trimEnd();
+  const risks = change.risk.map((reason) => `      ${style.red('!')} ${reason}\n`);
+  return `${line}\n${risks.join('')}`;
+}
