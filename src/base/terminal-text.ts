@@ -98,8 +98,9 @@ function holdFrom(text: string): number {
   return open === null ? text.length : text.length - open[0].length;
 }
 
-const OPEN_TAIL =
-  /(?:\p{Extended_Pictographic}(?:\u200d|\p{M}|\p{Emoji_Modifier})*|\p{M}+|[\ud800-\udbff])$/u;
+const PICTURE = String.raw`(?:\p{Extended_Pictographic}|\p{Emoji_Modifier})(?:\p{M}|\p{Emoji_Modifier})*`;
+/** A picture with all that is joined to it, a stack of marks, or half a surrogate pair. */
+const OPEN_TAIL = new RegExp(`(?:${PICTURE}(?:\\u200d(?:${PICTURE})?)*|\\p{M}+|[\\ud800-\\udbff])$`, 'u');
 
 /** Escape sequences longer than this are no sequences: their text is kept. A title or a link is shorter. */
 const MAX_CSI = 128;

@@ -39,6 +39,7 @@ const nasty = fc
       '\ufe0f',
       '\u202e',
       '\u0301',
+      '🏽',
       '\u{e0041}',
       '1',
       'K',
@@ -86,7 +87,13 @@ describe('escapeForTerminal', () => {
         const out = pieces(new TextEncoder().encode(text), cuts).map((piece) => escaper.push(piece));
         expect(out.join('') + escaper.end()).toBe(escapeForTerminal(text));
       }),
-      { numRuns: 2000, examples: [['👩\ufe0f\u0301\ufe0f', [8]]] },
+      {
+        numRuns: 2000,
+        examples: [
+          ['👩\ufe0f\u0301\ufe0f', [8]],
+          ['👩\u200d👩', [7]],
+        ],
+      },
     );
   });
 
