@@ -59,6 +59,12 @@ export interface BackendInfo {
 export interface Backend {
   readonly name: string;
   readonly level: 'vm' | 'container' | 'demo';
+  /**
+   * Where {@link launch} will expect the project's image for this spec, when it populates by image: what fills it may
+   * begin before the launch does. It may find the file there already, being written, and must not truncate it. The
+   * path equals `populate.file` of the launched guest.
+   */
+  imageFile?(spec: LaunchSpec): HostPath;
   /** Why it can't be had here, with the exact mend; undefined when it can. Cheap: looks, doesn't boot. */
   missing(): Promise<BackendMissing | undefined>;
   /**

@@ -3,38 +3,12 @@
  * hostile machine, already checked for form (lengths, limits, kinds, path syntax) but never for truth.
  */
 import type { RelPath } from '../base/path-bytes.ts';
+import type { Hello } from '../protocol/greeting.ts';
 import type { SetupOperation } from '../protocol/setup.ts';
+import type { StatRecord as GuestStat } from '../protocol/stat-record.ts';
 
-export type FileKind = 'file' | 'directory' | 'symlink' | 'deleted' | 'special' | 'unreadable' | 'too-deep';
-
-export interface GuestStat {
-  kind: FileKind;
-  isOpaque: boolean;
-  isMount: boolean;
-  isPruned: boolean;
-  /** Permission bits (12). For `unreadable`, an errno. */
-  mode: number;
-  uid: number;
-  gid: number;
-  nlink: number;
-  size: number;
-  ino: bigint;
-  mtimeNs: bigint;
-  ctimeNs: bigint;
-}
-
-export interface Hello {
-  version: number;
-  hasPid1: boolean;
-  hasCgroup: boolean;
-  hasOverlay: boolean;
-  hasPty: boolean;
-  agentPid: number;
-  buildId: string;
-  kernel: string;
-  bootId: string;
-  arch: string;
-}
+export type { Hello } from '../protocol/greeting.ts';
+export type { FileKind, StatRecord as GuestStat } from '../protocol/stat-record.ts';
 
 export interface SpawnOptions {
   argv: string[];

@@ -1,0 +1,73 @@
+/** Payloads of REPLY and END, guest to host. Each decoder checks every field and that nothing is left over. */
+import { decodePath } from '../base/path-bytes.ts';
+import { badFrame } from './bad-frame.ts';
+import { ByteReader } from './byte-reader.ts';
+import { readStat, type StatRecord } from './stat-record.ts';
+
+/** Reads a whole payload with `read`; bytes left over are a violation. */
+export function decodeAll<T>(payload: Uint8Array, read: (reader: ByteReader) => T): T {
+  const reader = new ByteReader(payload);
+  const value = read(reader);
+  reader.finish();
+  return value;
+}
+
+export interface SpawnEndRecord {
+  exitCode: number | undefined;
+  signal: number | undefined;
+  wasKilledForMemory: boolean;
+  wallMs: number;
+  cpuMs: number;
+  peakMemoryBytes: number;
+}
+
+export function readSpawnEnd(reader: ByteReader): SpawnEndRecord {
+  const how = reader.u8();
+  const value = reader.u8();
+  const flags = reader.u8();
+  reader.u8();
+  if (how > 1 || flags > 1) throw badFrame('an execution that ended in no known way');
+  if (how === 1 && (value < 1 || value > 64)) throw badFrame(`an execution ended by signal ${value}`);
+  return {
+    exitCode: how === 0 ? value : undefined,
+    signal: how === 1 ? value : undefined,
+    wasKilledForMemory: flags === 1,
+    wallMs: reader.count() / 1000,
+    cpuMs: reader.count() / 1000,
+    peakMemoryBytes: reader.count(),
+  };
+}
+
+export function readWriteEnd(reader: ByteReader): { stat: StatRecord; created: boolean } {
+  return { stat: readStat(reader), created: readFlag(reader) };
+}
+
+export function readStatEnd(reader: ByteReader): { stat: StatRecord; canonical: string; target?: string } {
+  const stat = readStat(reader);
+  const canonical = decodePath(reader.str16());
+  const target = decodePath(reader.str16());
+  if (!canonical.startsWith('/') || canonical.includes('\0')) throw badFrame('a canonical path that is none');
+  if (stat.kind !== 'symlink') {
+    if (target !== '') throw badFrame('a link target of something that is no symlink');
+    return { stat, canonical };
+  }
+  return { stat, canonical, target };
+}
+
+export function readListEnd(reader: ByteReader): { entries: number; truncated: boolean } {
+  return { entries: reader.u32(), truncated: readFlag(reader) };
+}
+
+export function readChangesEnd(reader: ByteReader): { entries: number; truncated: boolean } {
+  return { entries: reader.count(), truncated: readFlag(reader) };
+}
+
+export function readProbeEnd(reader: ByteReader): { errno: number; otherInterfaces: number; routes: number } {
+  return { errno: reader.u32(), otherInterfaces: reader.u32(), routes: reader.u32() };
+}
+
+function readFlag(reader: ByteReader): boolean {
+  const value = reader.u8();
+  if (value > 1) throw badFrame('a yes or no that is neither');
+  return value === 1;
+}

@@ -1,0 +1,132 @@
+/** Entries of LIST and CHANGES, which arrive in DATA cut anywhere. Holds at most one entry. */
+import { decodePath, parseRelPath, type RelPath } from '../base/path-bytes.ts';
+import { badFrame } from './bad-frame.ts';
+import { ByteReader } from './byte-reader.ts';
+import { readStat, STAT_BYTES, type StatRecord } from './stat-record.ts';
+
+export const MAX_REPORTED_PATH = 16_384;
+const MAX_NAME = 255;
+const MAX_TARGET = 4095;
+
+export interface ListedEntry {
+  name: string;
+  stat: StatRecord;
+}
+
+export interface ChangedEntry {
+  path: RelPath;
+  stat: StatRecord;
+  /** Symlinks only. */
+  target?: string;
+}
+
+/** Keeps the part of an entry that the next DATA completes. */
+class Pieces {
+  #rest: Buffer = Buffer.alloc(0);
+
+  /** `take` returns the offset after the entry that begins at `at`, or -1 when it isn't complete. */
+  push(chunk: Buffer, take: (bytes: Buffer, at: number) => number): void {
+    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    let at = 0;
+    while (at < bytes.length) {
+      const next = take(bytes, at);
+      if (next < 0) break;
+      at = next;
+    }
+    // A copy: the rest must not keep a whole chunk alive.
+    this.#rest = at === bytes.length ? Buffer.alloc(0) : Buffer.from(bytes.subarray(at));
+  }
+
+  finish(): void {
+    if (this.#rest.length > 0) throw badFrame('the last entry is cut off');
+  }
+}
+
+/** LIST: `push` throws for names that are none, and beyond `max` entries. */
+export class ListDecoder {
+  readonly #pieces = new Pieces();
+  readonly #max: number;
+  readonly entries: ListedEntry[] = [];
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  push(chunk: Buffer): void {
+    this.#pieces.push(chunk, (bytes, at) => {
+      if (bytes.length - at < STAT_BYTES + 2) return -1;
+      const size = bytes.readUInt16LE(at + STAT_BYTES);
+      if (size === 0 || size > MAX_NAME) throw badFrame(`a file name of ${size} bytes`);
+      const end = at + STAT_BYTES + 2 + size;
+      if (bytes.length < end) return -1;
+      if (this.entries.length >= this.#max) throw badFrame('more directory entries than asked for');
+      const stat = readStat(new ByteReader(bytes.subarray(at, at + STAT_BYTES)));
+      const name = parseRelPath(decodePath(bytes.subarray(at + STAT_BYTES + 2, end)));
+      if (name === undefined || name.includes('/')) throw badFrame('a file name that is none');
+      this.entries.push({ name, stat });
+      return end;
+    });
+  }
+
+  finish(): void {
+    this.#pieces.finish();
+  }
+}
+
+/** CHANGES: checks paths, that parents come before children, and the number of entries. */
+export class ChangesDecoder {
+  readonly #pieces = new Pieces();
+  readonly #max: number;
+  readonly #onChange: (entry: ChangedEntry) => void;
+  readonly #directories = new Set<string>();
+  count = 0;
+
+  constructor(max: number, onChange: (entry: ChangedEntry) => void) {
+    this.#max = max;
+    this.#onChange = onChange;
+  }
+
+  push(chunk: Buffer): void {
+    this.#pieces.push(chunk, (bytes, at) => this.#take(bytes, at));
+  }
+
+  finish(): void {
+    this.#pieces.finish();
+  }
+
+  #take(bytes: Buffer, at: number): number {
+    let end = at + STAT_BYTES + 2;
+    if (bytes.length < end) return -1;
+    const stat = readStat(new ByteReader(bytes.subarray(at, at + STAT_BYTES)));
+    const size = bytes.readUInt16LE(at + STAT_BYTES);
+    if (size === 0 || size > MAX_REPORTED_PATH) throw badFrame(`a path of ${size} bytes`);
+    const pathAt = end;
+    end += size;
+    if (bytes.length < end) return -1;
+    const entry: ChangedEntry = { path: this.#checkPath(bytes.subarray(pathAt, end)), stat };
+    if (stat.kind === 'symlink') {
+      if (bytes.length < end + 2) return -1;
+      const targetSize = bytes.readUInt16LE(end);
+      if (targetSize === 0 || targetSize > MAX_TARGET) throw badFrame(`a link target of ${targetSize} bytes`);
+      end += 2 + targetSize;
+      if (bytes.length < end) return -1;
+      entry.target = decodePath(bytes.subarray(end - targetSize, end));
+      if (entry.target.includes('\0')) throw badFrame('a link target with a NUL byte');
+    }
+    if (this.count >= this.#max) throw badFrame('more changes than asked for');
+    this.count += 1;
+    if (stat.kind === 'directory') this.#directories.add(entry.path);
+    this.#onChange(entry);
+    return end;
+  }
+
+  #checkPath(bytes: Buffer): RelPath {
+    const path = parseRelPath(decodePath(bytes));
+    if (path === undefined) throw badFrame('a path that is none below the workspace');
+    const slash = path.lastIndexOf('/');
+    if (slash > 0 && !this.#directories.has(path.slice(0, slash))) {
+      throw badFrame('a path whose directory was not reported before it');
+    }
+    return path;
+  }
+}
