@@ -1,0 +1,107 @@
+/**
+ * Executions into entries: what ran, what the workspace was afterwards. A result leaves here only when its entry is
+ * safe on disk.
+ */
+import { createHash } from 'node:crypto';
+import type { Emit } from '../base/events.ts';
+import { parseRelPath, type RelPath } from '../base/path-bytes.ts';
+import type { Entry, EntryInput } from '../ledger/ledger.ts';
+import type { LedgerWriter } from '../ledger/writer.ts';
+import type { Capture, Sandbox } from '../sandbox/sandbox.ts';
+
+/** What an entry says besides what the capture found. */
+export type EntryFacts = Omit<
+  EntryInput,
+  'at' | 'written' | 'removed' | 'skipped' | 'ignored' | 'gitChanged'
+>;
+
+export interface Recorded {
+  entry: Entry;
+  capture: Capture;
+  /** Paths that this entry changed, sorted. */
+  changed: string[];
+}
+
+export class EntryRecorder {
+  readonly #sandbox: Sandbox;
+  readonly #ledger: LedgerWriter;
+  readonly #now: () => Date;
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor(sandbox: Sandbox, ledger: LedgerWriter, now: () => Date) {
+    this.#sandbox = sandbox;
+    this.#ledger = ledger;
+    this.#now = now;
+  }
+
+  /** Captures and commits; calls queue up, entries are in the order of calls. Throws `ledger/*` and `guest/*`. */
+  record(facts: EntryFacts, options: { sweep: boolean; wrote?: readonly string[] }): Promise<Recorded> {
+    return this.#queue(async () => {
+      const capture = await this.#capture(options.sweep, options.wrote ?? []);
+      return { ...(await this.#append(facts, capture)), capture };
+    });
+  }
+
+  /** A sweep that becomes an entry only when it found something that no entry has yet. */
+  sweep(facts: EntryFacts): Promise<Recorded | undefined> {
+    return this.#queue(async () => {
+      const capture = await this.#capture(true, []);
+      if (capture.written.length === 0 && capture.removed.length === 0 && !this.#isNews(capture))
+        return undefined;
+      return { ...(await this.#append(facts, capture)), capture };
+    });
+  }
+
+  #lastSkipped = '';
+
+  /** Whether what a sweep left out differs from what the entry before named. */
+  #isNews(capture: Capture): boolean {
+    return JSON.stringify([capture.skipped, capture.gitChanged]) !== this.#lastSkipped;
+  }
+
+  #capture(sweep: boolean, wrote: readonly string[]): Promise<Capture> {
+    const alsoWrote = wrote.map(parseRelPath).filter((path): path is RelPath => path !== undefined);
+    return this.#sandbox.capture(this.#ledger.blobSink(), { sweep, alsoWrote });
+  }
+
+  async #append(facts: EntryFacts, capture: Capture): Promise<{ entry: Entry; changed: string[] }> {
+    const entry = await this.#ledger.append({
+      ...facts,
+      at: this.#now(),
+      written: capture.written.map(({ path, mode, oid }) => ({ path, mode, oid })),
+      removed: capture.removed,
+      skipped: capture.skipped,
+      ignored: capture.ignored.count,
+      gitChanged: capture.gitChanged,
+    });
+    this.#lastSkipped = JSON.stringify([capture.skipped, capture.gitChanged]);
+    return { entry, changed: [...capture.written.map((file) => file.path), ...capture.removed].sort() };
+  }
+
+  #queue<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work);
+    this.#tail = result.catch(() => {
+      // The caller of record() has the error; the queue goes on.
+    });
+    return result;
+  }
+}
+
+/** Digest of a tool's input as the entry names it. */
+export function digestInput(input: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(input) ?? 'null')
+    .digest('hex');
+}
+
+/** Emits a warning once for everything that an execution left out. */
+export function warnAboutSkipped(emit: Emit, capture: Capture): void {
+  if (capture.skipped.length === 0) return;
+  const first = capture.skipped.slice(0, 3).map(({ path, reason }) => `${path} (${reason})`);
+  const more = capture.skipped.length > 3 ? ` and ${capture.skipped.length - 3} more` : '';
+  emit({
+    type: 'warning',
+    code: 'ledger/skipped',
+    message: `Not in the ledger: ${first.join(', ')}${more}.`,
+  });
+}

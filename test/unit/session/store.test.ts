@@ -1,0 +1,80 @@
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { HostPath } from '../../../src/base/path-bytes.ts';
+import { RunFolder, sweepRunFolders } from '../../../src/session/run-folder.ts';
+import { SessionStore } from '../../../src/session/store.ts';
+import { temporaryFolder } from '../../support/temp.ts';
+
+function makeStore() {
+  const state = temporaryFolder();
+  return { state, store: new SessionStore(state) };
+}
+
+const init = (project: string) => ({ project, face: 'run', title: 'a task' });
+
+describe('the session store', () => {
+  it('lists newest first, by project, and finds by the beginning of an id', () => {
+    const { store } = makeStore();
+    using first = store.create(init('/a'), new Date(1000));
+    using second = store.create(init('/a'), new Date(2000));
+    using other = store.create(init('/b'), new Date(3000));
+    expect(store.list('/a').map((session) => session.record.id)).toEqual([second.record.id, first.record.id]);
+    expect(store.list()).toHaveLength(3);
+    expect(store.find(undefined, '/b').record.id).toBe(other.record.id);
+    expect(store.find(first.record.id.slice(0, 10), '/b').record.id).toBe(first.record.id);
+    expect(() => store.find('zz', '/a')).toThrowError(expect.objectContaining({ code: 'session/not-found' }));
+    expect(() => store.find(undefined, '/none')).toThrowError(
+      expect.objectContaining({ code: 'session/not-found' }),
+    );
+  });
+
+  it('keeps everything private', () => {
+    const { store } = makeStore();
+    using session = store.create(init('/a'), new Date());
+    session.appendMessages([{ role: 'user', parts: [{ type: 'text', text: 'hello' }] }]);
+    expect(statSync(session.folder).mode & 0o777).toBe(0o700);
+    for (const name of ['session.json', 'conversation.jsonl']) {
+      expect(statSync(join(session.folder, name)).mode & 0o777).toBe(0o600);
+    }
+    expect(readFileSync(join(session.folder, 'conversation.jsonl'), 'utf8')).toContain('hello');
+  });
+
+  it('refuses to remove a session that runs, and removes one that ended', () => {
+    const { store } = makeStore();
+    const session = store.create(init('/a'), new Date());
+    expect(() => store.remove(store.find(session.record.id, '/a'))).toThrowError(
+      expect.objectContaining({ code: 'session/busy' }),
+    );
+    session[Symbol.dispose]();
+    store.remove(store.find(session.record.id, '/a'));
+    expect(store.list()).toEqual([]);
+  });
+
+  it('names a damaged record and goes on', () => {
+    const { state, store } = makeStore();
+    using good = store.create(init('/a'), new Date());
+    mkdirSync(join(state, 'sessions', 'aaaaaaaaaaaa'));
+    writeFileSync(join(state, 'sessions', 'aaaaaaaaaaaa', 'session.json'), '{"vers');
+    const damaged: string[] = [];
+    expect(store.list(undefined, (id) => damaged.push(id)).map((session) => session.record.id)).toEqual([
+      good.record.id,
+    ]);
+    expect(damaged).toEqual(['aaaaaaaaaaaa']);
+  });
+});
+
+describe('run folders', () => {
+  it('of processes that are gone are removed, those of living ones stay', () => {
+    const state = temporaryFolder();
+    using mine = RunFolder.create(state);
+    const dead = join(state, 'run', 'dead');
+    mkdirSync(dead);
+    writeFileSync(join(dead, 'owner'), `${process.pid} 1`);
+    mkdirSync(join(state, 'run', 'just-being-made'));
+    expect(sweepRunFolders(state, Date.now())).toBe(1);
+    expect(statSync(mine.path).isDirectory()).toBe(true);
+    expect(sweepRunFolders(state, Date.now() + 120_000)).toBe(1);
+    expect(sweepRunFolders(join(state, 'nowhere') as HostPath, 0)).toBe(0);
+  });
+});
