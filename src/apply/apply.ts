@@ -1,0 +1,238 @@
+/** Writes accepted changes to the project: what was reviewed and nothing else, all of it or nothing. */
+import { realpathSync } from 'node:fs';
+import { SafeCoderError } from '../base/errors.ts';
+import { type HostPath, type RelPath, showPath } from '../base/path-bytes.ts';
+import type { FileMode } from '../diff/change-set.ts';
+import type { ApplyPlan, PlanItem } from '../review/apply-plan.ts';
+import { HostRoot, type RootId } from './host-root.ts';
+import { ContentHashes, type ObjectFormat } from './host-state.ts';
+import type { Expectation, Intent, Refusal } from './intent.ts';
+import type { ApplyRecord } from './journal.ts';
+import { type Preflight, type PreflightOptions, preflightIntents } from './preflight.ts';
+import { recoverRoot } from './recover.ts';
+import { type RunContext, type RunInit, type RunOptions, run, stepCounter, toApplyError } from './run.ts';
+import { StateStore } from './state-store.ts';
+import { HostChangedError } from './transaction.ts';
+
+/** Where and for whom. */
+export interface ProjectOptions extends RunOptions {
+  root: HostPath;
+  /** The root's identity when the session began; see `identifyRoot`. Anything else there now is refused. */
+  rootId?: RootId;
+  /** Safe Coder's private state folder; not inside the project, nor the project in it. */
+  stateDir: HostPath;
+  session: string;
+  /** `skip` (default) leaves paths that conflict alone and does the rest; `stop` does nothing then. */
+  onConflict?: 'skip' | 'stop';
+}
+
+export interface ApplyOptions extends ProjectOptions {
+  plan: ApplyPlan;
+  /** A blob of the ledger by its id. */
+  readBlob: (oid: string) => Promise<Buffer>;
+  objectFormat: ObjectFormat;
+}
+
+export interface ApplyResult {
+  applied: RelPath[];
+  /** The host held the result already. */
+  unchanged: RelPath[];
+  /** Left alone because the host changed meanwhile; the caller exits with 6. */
+  conflicts: Refusal[];
+  /** Never written, whatever the person accepted. */
+  refused: Refusal[];
+  warnings: string[];
+  /** Id of the record that undo goes by; undefined when nothing was written. */
+  record: string | undefined;
+}
+
+/** What apply would do, as lists for a person; nothing is changed. */
+export interface ApplyPreview extends Omit<ApplyResult, 'applied' | 'record'> {
+  actions: { path: RelPath; action: 'add' | 'replace' | 'delete' }[];
+  createdFolders: RelPath[];
+  removedFolders: RelPath[];
+}
+
+/**
+ * Applies a plan. Host files that no longer hold the base are left alone and reported. Throws `apply/busy`, `apply/refused`
+ * (the root), `apply/host-changed` (`onConflict: 'stop'`), `ledger/damaged`, `environment/disk-full`, `cancelled`,
+ * `apply/failed`; the project is then as it was.
+ */
+export async function applyPlan(options: ApplyOptions): Promise<ApplyResult> {
+  return transact(options, { kind: 'apply', session: options.session }, () => ({
+    intents: toIntents(options),
+    preflight: { format: options.objectFormat, isRestoring: false },
+  }));
+}
+
+/** What {@link applyPlan} would do now. */
+export async function previewPlan(options: ApplyOptions): Promise<ApplyPreview> {
+  using root = openRoot(options);
+  const found = await preflightIntents(root, toIntents(options), {
+    format: options.objectFormat,
+    isRestoring: false,
+    identity: identity(),
+  });
+  return toPreview(found);
+}
+
+export interface Transaction {
+  intents: Intent[];
+  preflight: Omit<PreflightOptions, 'identity'>;
+  reverses?: string;
+}
+
+/** The one way to change the project: lock, finish what was interrupted, look, do. `prepare` runs under the lock. */
+export async function transact(
+  options: ProjectOptions,
+  init: RunInit,
+  prepare: (store: StateStore) => Transaction,
+): Promise<ApplyResult> {
+  try {
+    using root = openRoot(options);
+    const store = new StateStore(options.stateDir);
+    using _lock = store.lock(root.id);
+    const context: RunContext = { ...options, root, store, before: stepCounter(options.beforeStep) };
+    const recovered = recoverRoot(context);
+    const result = await attempts(context, init, prepare(store), options.onConflict ?? 'skip');
+    result.warnings.push(...recovered);
+    return result;
+  } catch (error) {
+    throw toApplyError(error);
+  }
+}
+
+/** A host that changes under our hands is looked at anew; three times, then the whole is given up. */
+async function attempts(
+  context: RunContext,
+  init: RunInit,
+  transaction: Transaction,
+  onConflict: 'skip' | 'stop',
+): Promise<ApplyResult> {
+  const { intents, preflight, reverses } = transaction;
+  for (let attempt = 1; ; attempt++) {
+    const found = await preflightIntents(context.root, intents, { ...preflight, identity: identity() });
+    if (onConflict === 'stop') refuseConflicts(found);
+    const applied = found.ready.map(({ path }) => path);
+    const result: ApplyResult = { ...pickReports(found), applied, record: undefined };
+    if (found.ready.length === 0) return result;
+    try {
+      const { id, kept } = await run(context, reverses === undefined ? init : { ...init, reverses }, found);
+      result.record = id;
+      result.warnings.push(...kept.map((name) => `Something unexpected was kept as ${showPath(name)}.`));
+      return result;
+    } catch (error) {
+      if (!(error instanceof HostChangedError)) throw error;
+      if (attempt === 3) {
+        throw new SafeCoderError(
+          'apply/host-changed',
+          `${showPath(error.path)} keeps changing on the host.`,
+          {
+            cause: error,
+            hint: 'Nothing was changed. Stop what writes there, then apply again.',
+          },
+        );
+      }
+    }
+  }
+}
+
+function refuseConflicts(found: Preflight): void {
+  const [first] = found.conflicts;
+  if (first === undefined) return;
+  const more = found.conflicts.length > 1 ? ` and ${found.conflicts.length - 1} more` : '';
+  throw new SafeCoderError(
+    'apply/host-changed',
+    `${showPath(first.path)}${more} changed on the host: ${first.reason}.`,
+    {
+      hint: 'Nothing was changed.',
+      details: { conflicts: found.conflicts },
+    },
+  );
+}
+
+function pickReports(found: Preflight) {
+  const { unchanged, conflicts, refused, warnings } = found;
+  return { unchanged, conflicts, refused, warnings };
+}
+
+/** A preflight as lists for a person. */
+export function toPreview(found: Preflight): ApplyPreview {
+  return {
+    ...pickReports(found),
+    actions: found.ready.map((step) => ({
+      path: step.path,
+      action: step.new === undefined ? 'delete' : step.old === undefined ? 'add' : 'replace',
+    })),
+    createdFolders: found.createdFolders.map(({ path }) => path),
+    removedFolders: found.removedFolders.map(({ path }) => path),
+  };
+}
+
+/** Opens the project's root and refuses one that overlaps Safe Coder's own state. */
+export function openRoot({
+  root,
+  rootId,
+  stateDir,
+}: Pick<ProjectOptions, 'root' | 'rootId' | 'stateDir'>): HostRoot {
+  const opened = HostRoot.open(root, rootId);
+  try {
+    const state = realpathSync(new StateStore(stateDir).root);
+    if (`${state}/`.startsWith(`${opened.path}/`) || `${opened.path}/`.startsWith(`${state}/`)) {
+      throw new SafeCoderError('apply/refused', `${showPath(opened.path)} holds Safe Coder's own state.`, {
+        hint: 'Set SAFE_CODER_HOME to a folder outside of the project.',
+      });
+    }
+    return opened;
+  } catch (error) {
+    opened[Symbol.dispose]();
+    throw error;
+  }
+}
+
+export function identity(): PreflightOptions['identity'] {
+  const uid = process.geteuid?.() ?? 0;
+  return { uid, groups: [process.getegid?.() ?? 0, ...(process.getgroups?.() ?? [])] };
+}
+
+function toIntents({ plan, readBlob, objectFormat }: ApplyOptions): Intent[] {
+  return plan.items.map((item): Intent => {
+    const intent: Intent = { path: item.path, expected: toExpectation(item), target: undefined };
+    if (item.group !== undefined) intent.group = item.group;
+    const { after } = item;
+    if (after !== undefined) {
+      intent.target = {
+        ...kindOfMode(after.mode),
+        sha256: after.sha256,
+        load: () => loadChecked(readBlob, after.oid, objectFormat),
+      };
+    }
+    return intent;
+  });
+}
+
+function toExpectation({ before }: PlanItem): Expectation | undefined {
+  return before === undefined ? undefined : { ...kindOfMode(before.mode), oid: before.oid };
+}
+
+function kindOfMode(mode: FileMode): Pick<Expectation, 'kind' | 'executable'> {
+  return mode === '120000'
+    ? { kind: 'symlink', executable: false }
+    : { kind: 'file', executable: mode === '100755' };
+}
+
+async function loadChecked(
+  readBlob: ApplyOptions['readBlob'],
+  oid: string,
+  format: ObjectFormat,
+): Promise<Buffer> {
+  const bytes = await readBlob(oid);
+  const hashes = new ContentHashes(format, bytes.length);
+  hashes.update(bytes);
+  if (hashes.digest().oid === oid) return bytes;
+  throw new SafeCoderError('ledger/damaged', `The ledger's blob ${oid.slice(0, 12)} does not match its id.`, {
+    hint: 'Nothing was changed. Check the ledger with "safe-coder log --verify".',
+  });
+}
+
+export type { ApplyRecord };

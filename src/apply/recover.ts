@@ -1,0 +1,86 @@
+/** At the next start: finishes what was committed and takes back what was not, after a kill or a power cut. */
+import { existsSync } from 'node:fs';
+import { isSafeCoderError } from '../base/errors.ts';
+import { type HostPath, showPath } from '../base/path-bytes.ts';
+import { HostRoot } from './host-root.ts';
+import type { Refusal } from './intent.ts';
+import type { Journal } from './journal.ts';
+import { finish, type RunContext, type RunOptions, stepCounter, toApplyError, undoJournal } from './run.ts';
+import { StateStore } from './state-store.ts';
+
+export interface Recovery {
+  root: HostPath;
+  session: string;
+  kind: 'apply' | 'undo' | 'redo';
+  /**
+   * `finished`: it had been done but for the cleaning up. `undone`: the project is as it was before. `unreachable`: the
+   * project is not where it was, and the journal stays. `busy`: another process is at it.
+   */
+  outcome: 'finished' | 'undone' | 'unreachable' | 'busy';
+  /** Paths that someone changed meanwhile and that were left alone; their earlier content is kept in the session. */
+  conflicts: Refusal[];
+}
+
+/** Looks after every interrupted apply and undo, or those of the project at `root` only. Throws `apply/failed`. */
+export async function recover(
+  options: { stateDir: HostPath; root?: HostPath } & Pick<RunOptions, 'beforeStep'>,
+): Promise<Recovery[]> {
+  const store = new StateStore(options.stateDir);
+  const before = stepCounter(options.beforeStep);
+  const journals = store
+    .journals()
+    .filter(({ record }) => options.root === undefined || isAt(options.root, record.root));
+  return journals.map((journal) => {
+    const { kind, session, root } = journal.record;
+    const outcome = recoverOne(store, journal, before);
+    return { root: root.path as HostPath, session, kind, ...outcome };
+  });
+}
+
+function isAt(path: HostPath, id: { dev: string; ino: string }): boolean {
+  if (!existsSync(path)) return false;
+  using root = HostRoot.open(path);
+  return root.id.dev === id.dev && root.id.ino === id.ino;
+}
+
+function recoverOne(
+  store: StateStore,
+  journal: Journal,
+  before: RunContext['before'],
+): Pick<Recovery, 'outcome' | 'conflicts'> {
+  const { path, dev, ino } = journal.record.root;
+  if (!existsSync(path)) return { outcome: 'unreachable', conflicts: [] };
+  try {
+    using root = HostRoot.open(path as HostPath, { dev, ino });
+    using _lock = store.lock(root.id);
+    // Another process may have recovered it between the listing and the lock.
+    const current = store.journal(root.id);
+    if (current === undefined) return { outcome: 'finished', conflicts: [] };
+    return settle({ root, store, before }, current);
+  } catch (error) {
+    if (isSafeCoderError(error, 'apply/refused')) return { outcome: 'unreachable', conflicts: [] };
+    if (isSafeCoderError(error, 'apply/busy')) return { outcome: 'busy', conflicts: [] };
+    throw toApplyError(error);
+  }
+}
+
+function settle(context: RunContext, journal: Journal): Pick<Recovery, 'outcome' | 'conflicts'> {
+  if (journal.state === 'committed') {
+    finish(context, journal);
+    return { outcome: 'finished', conflicts: [] };
+  }
+  const { conflicts } = undoJournal(context, journal);
+  return { outcome: 'undone', conflicts };
+}
+
+/** Recovers the opened and locked root before something new is done to it; returns what to tell. */
+export function recoverRoot(context: RunContext): string[] {
+  const journal = context.store.journal(context.root.id);
+  if (journal === undefined) return [];
+  const { outcome, conflicts } = settle(context, journal);
+  const what = outcome === 'finished' ? 'finished' : 'taken back';
+  return [
+    `An interrupted ${journal.record.kind} was ${what}.`,
+    ...conflicts.map(({ path, reason }) => `${showPath(path)} was left alone: ${reason}.`),
+  ];
+}

@@ -1,0 +1,290 @@
+/**
+ * One apply or undo from preflight to record, in the order that makes a kill at any moment harmless: keep what is there,
+ * write the journal, stage what comes, put it in place, mark the journal committed, clean up.
+ */
+import { randomBytes } from 'node:crypto';
+import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf, SafeCoderError } from '../base/errors.ts';
+import { throwIfCancelled } from '../base/lifetime.ts';
+import type { HostPath, RelPath } from '../base/path-bytes.ts';
+import { SYNC_EACH_LIMIT, settleFolder, settleNames } from './durability.ts';
+import type { HostRoot } from './host-root.ts';
+import { ContentHashes } from './host-state.ts';
+import type { Refusal } from './intent.ts';
+import type { ApplyRecord, Journal, Step } from './journal.ts';
+import { foldersAbove, type Preflight, type ReadyStep } from './preflight.ts';
+import { removeStage, Stage } from './stage.ts';
+import type { StateStore } from './state-store.ts';
+import { backUp, HostChangedError, ownerFor, publish, revert, type Work } from './transaction.ts';
+
+export interface Progress {
+  phase: 'keep' | 'stage' | 'publish';
+  done: number;
+  total: number;
+}
+
+export interface RunOptions {
+  onProgress?: (progress: Progress) => void;
+  signal?: AbortSignal;
+  /** For tests: called before each thing that changes the disk, with a running number and a name. */
+  beforeStep?: (n: number, name: string) => void;
+}
+
+export interface RunContext extends RunOptions {
+  root: HostRoot;
+  store: StateStore;
+  /** Counts the steps of {@link RunOptions.beforeStep} over everything one call does. */
+  before: (name: string) => void;
+}
+
+/** What is recorded of the run besides its steps. */
+export type RunInit = Pick<ApplyRecord, 'kind' | 'session'> & { reverses?: string };
+
+/** Makes the counting `before` of a context. */
+export function stepCounter(beforeStep: RunOptions['beforeStep']): (name: string) => void {
+  let n = 0;
+  return (name) => beforeStep?.(n++, name);
+}
+
+/**
+ * Does what preflight found ready, all of it or nothing. Throws {@link HostChangedError} when the host changed since, after
+ * everything was put back. Any other error also leaves the project as it was; if even that fails, the journal stays and
+ * the next start finishes the way back. Returns the record's id and notes about files that were kept in the stage.
+ */
+export async function run(
+  context: RunContext,
+  init: RunInit,
+  preflight: Preflight,
+): Promise<{ id: string; kept: string[] }> {
+  const { root, store, before } = context;
+  const contents = store.contents(init.session);
+  const syncEach = preflight.ready.length <= SYNC_EACH_LIMIT;
+  await keepOld(context, preflight.ready, contents, syncEach);
+
+  const record = makeRecord(root, init, preflight);
+  const journal: Journal = { state: 'working', stage: Stage.newName(), record };
+  before('journal');
+  store.writeJournal(journal);
+  const notes: string[] = [];
+  try {
+    before('stage');
+    using stage = Stage.create(root, journal.stage);
+    await stageNew(context, preflight.ready, stage, syncEach);
+    const work: Work = { ...record, root, stage, before };
+    await paced(context, 'publish', preflight.ready.length, publish(work));
+    before('settle');
+    await settleNames(root, touchedFolders(record));
+    before('commit');
+    store.writeJournal({ ...journal, state: 'committed' });
+  } catch (error) {
+    goBack(context, journal, error);
+    throw error;
+  }
+  notes.push(...finish(context, { ...journal, state: 'committed' }));
+  return { id: record.id, kept: notes };
+}
+
+/** Everything after the point of no return: the record, then the traces. */
+export function finish({ root, store, before }: RunContext, journal: Journal): string[] {
+  before('record');
+  store.addRecord(journal.record);
+  before('clean');
+  const kept = removeStage(root, journal.stage);
+  before('forget');
+  store.removeJournal(journal.record.root);
+  return kept;
+}
+
+/** Puts back what a run in this process did before it failed with `cause`. */
+function goBack(context: RunContext, journal: Journal, cause: unknown): void {
+  try {
+    undoJournal(context, journal);
+  } catch (error) {
+    throw new SafeCoderError('apply/failed', 'Applying failed, and so did putting everything back.', {
+      cause: error,
+      hint: 'Nothing is lost: the next start of Safe Coder in this project goes on putting it back.',
+      details: { first: String(cause) },
+    });
+  }
+}
+
+/** Takes back a journal's work, by the state of each path. Can be interrupted and repeated. */
+export function undoJournal(
+  { root, store, before }: RunContext,
+  journal: Journal,
+): { conflicts: Refusal[]; kept: string[] } {
+  const conflicts = withStage(root, journal.stage, (stage) =>
+    revert({ ...journal.record, root, stage, before }, store.contents(journal.record.session)),
+  );
+  for (const folder of touchedFolders(journal.record)) syncQuietly(root, folder);
+  before('clean');
+  const kept = removeStage(root, journal.stage);
+  before('forget');
+  store.removeJournal(journal.record.root);
+  return { conflicts, kept };
+}
+
+function withStage<T>(root: HostRoot, name: string, use: (stage: Stage) => T): T {
+  using stage = Stage.openExisting(root, name) ?? Stage.create(root, name);
+  return use(stage);
+}
+
+function syncQuietly(root: HostRoot, folder: RelPath | ''): void {
+  try {
+    root.inside(folder, (directory) => fsyncSync(directory.fd));
+  } catch {
+    // The folder is gone or can't be synced; going back is judged by state, and is repeated if the names were lost.
+  }
+}
+
+async function keepOld(
+  context: RunContext,
+  steps: readonly ReadyStep[],
+  contents: HostPath,
+  syncEach: boolean,
+): Promise<void> {
+  const olds = steps.flatMap(({ path, old }) => (old === undefined ? [] : [{ path, old }]));
+  await paced(
+    context,
+    'keep',
+    olds.length,
+    (function* () {
+      for (const { path, old } of olds) {
+        yield path;
+        context.before(`keep ${path}`);
+        backUp(context.root, path, old, contents, { sync: syncEach });
+      }
+    })(),
+  );
+  if (olds.length > 0 && !syncEach) {
+    await settleFolder(contents, () => {
+      for (const { old } of olds) fsyncFile(join(contents, old.sha256));
+    });
+  }
+}
+
+async function stageNew(
+  context: RunContext,
+  steps: readonly ReadyStep[],
+  stage: Stage,
+  syncEach: boolean,
+): Promise<void> {
+  const pace = pacer(context, 'stage', steps.length);
+  for (const [at, step] of steps.entries()) {
+    await pace();
+    const { new: side, intent } = step;
+    if (side === undefined || intent.target === undefined) continue;
+    const bytes = await intent.target.load();
+    const { sha256 } = hashOf(bytes);
+    if (sha256 !== side.sha256) {
+      throw new SafeCoderError('ledger/damaged', `The content for ${step.path} is not what was reviewed.`, {
+        hint: 'Nothing was changed. Check the ledger with "safe-coder log --verify".',
+      });
+    }
+    context.before(`stage ${step.path}`);
+    const owner =
+      side.uid !== undefined && side.gid !== undefined
+        ? { uid: side.uid, gid: side.gid }
+        : newOwner(context.root, step.path);
+    stage.write(`n${at}`, side, bytes, owner, { sync: syncEach });
+  }
+  if (!syncEach) {
+    await settleFolder(context.root.path, () => {
+      for (const [at, step] of steps.entries()) {
+        if (step.new?.kind === 'file') fsyncFile(stage.handle.entry(`n${at}`));
+      }
+    });
+  }
+}
+
+function hashOf(bytes: Buffer): { oid: string; sha256: string } {
+  const hashes = new ContentHashes('sha1', bytes.length);
+  hashes.update(bytes);
+  return hashes.digest();
+}
+
+/** The owner for a new file: that of the nearest folder above it that exists. */
+function newOwner(root: HostRoot, path: RelPath) {
+  const nearest = foldersAbove(path).findLast((folder) => root.directory(folder) !== undefined) ?? '';
+  return root.inside(nearest, ownerFor);
+}
+
+function fsyncFile(path: string | Buffer): void {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function makeRecord(root: HostRoot, init: RunInit, preflight: Preflight): ApplyRecord {
+  return {
+    version: 1,
+    id: randomBytes(8).toString('hex'),
+    ...init,
+    at: new Date().toISOString(),
+    root: { path: root.path, ...root.id },
+    steps: preflight.ready.map(({ intent: _, ...step }): Step => step),
+    createdFolders: preflight.createdFolders,
+    removedFolders: preflight.removedFolders,
+  };
+}
+
+/** Folders in which names come or go. */
+function touchedFolders(record: ApplyRecord): Set<RelPath | ''> {
+  const paths = [...record.steps, ...record.createdFolders, ...record.removedFolders].map(({ path }) => path);
+  return new Set(paths.map((path) => foldersAbove(path).at(-1) ?? ''));
+}
+
+/** Runs a generator to its end, letting the event loop breathe, reporting progress and obeying the signal. */
+async function paced(
+  context: RunContext,
+  phase: Progress['phase'],
+  total: number,
+  steps: Iterable<RelPath>,
+): Promise<void> {
+  const pace = pacer(context, phase, total);
+  for (const _ of steps) await pace();
+}
+
+function pacer(
+  { onProgress, signal }: RunContext,
+  phase: Progress['phase'],
+  total: number,
+): () => Promise<void> {
+  let done = 0;
+  let last = performance.now();
+  return async () => {
+    throwIfCancelled(signal);
+    onProgress?.({ phase, done: done++, total });
+    if (performance.now() - last < 16) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    last = performance.now();
+  };
+}
+
+/** A thrown value in words for the person who started the apply. */
+export function toApplyError(error: unknown): unknown {
+  if (error instanceof SafeCoderError || error instanceof HostChangedError) return error;
+  const code = errnoOf(error);
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new SafeCoderError(
+      'environment/disk-full',
+      'The disk is full; nothing in the project was changed.',
+      {
+        cause: error,
+        hint: 'Free some space, then apply again.',
+      },
+    );
+  }
+  if (code === undefined) return error;
+  return new SafeCoderError(
+    'apply/failed',
+    `Applying failed (${code}); nothing in the project was changed.`,
+    {
+      cause: error,
+    },
+  );
+}
