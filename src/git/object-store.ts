@@ -1,0 +1,127 @@
+/** Reads the objects of one repository of ours: own packs in process, loose ones in process, anything else through git. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inflateSync } from 'node:zlib';
+import { errnoOf, SafeCoderError } from '../base/errors.ts';
+import type { HostPath } from '../base/path-bytes.ts';
+import { CatFile } from './cat-file.ts';
+import { hashObject, type ObjectFormat, type ObjectType } from './object-id.ts';
+import { PackFile } from './pack-file.ts';
+import type { InstalledPack } from './pack-writer.ts';
+
+const MAX_OBJECT_BYTES = 1 << 30;
+const MAX_HEADER_BYTES = 32;
+const READ_MS = 60_000;
+
+export class ObjectStore implements AsyncDisposable {
+  readonly format: ObjectFormat;
+  readonly packFolder: HostPath;
+  readonly #objects: string;
+  readonly #catFile: CatFile;
+  #packs: PackFile[] = [];
+
+  /** Opens the packs that are there now; others are found when an object is missing. */
+  constructor(options: { gitDir: HostPath; format: ObjectFormat }) {
+    this.format = options.format;
+    this.#objects = join(options.gitDir, 'objects');
+    this.packFolder = join(this.#objects, 'pack') as HostPath;
+    this.#catFile = new CatFile({ gitDir: options.gitDir, maxBytes: MAX_OBJECT_BYTES, timeoutMs: READ_MS });
+    this.rescan();
+  }
+
+  get packs(): readonly PackFile[] {
+    return this.#packs;
+  }
+
+  /** True when one of the packs known so far holds the object. Does not look at the disk. */
+  hasPacked(oid: string): boolean {
+    return this.#packs.some((pack) => pack.index.has(oid));
+  }
+
+  /** Takes up a pack that this process has just installed. */
+  adopt(installed: InstalledPack): void {
+    if (this.#packs.some((pack) => pack.stem === installed.stem)) return;
+    this.#packs.unshift(PackFile.open(this.format, installed.stem, installed.index));
+  }
+
+  /** Takes up packs that have appeared and lets go of those that are gone. */
+  rescan(): void {
+    const names = readdirSync(this.packFolder).filter((name) => /^pack-[0-9a-f]+\.idx$/.test(name));
+    const stems = new Set(names.map((name) => join(this.packFolder, name.slice(0, -4))));
+    const kept: PackFile[] = [];
+    for (const pack of this.#packs) {
+      if (stems.delete(pack.stem)) kept.push(pack);
+      else pack[Symbol.dispose]();
+    }
+    for (const stem of stems) {
+      try {
+        kept.push(PackFile.open(this.format, stem as HostPath));
+      } catch (error) {
+        // The writer may have merged the pack into another between our listing and now; that one is found next time.
+        if (errnoOf(error) !== 'ENOENT') throw error;
+      }
+    }
+    this.#packs = kept;
+  }
+
+  /**
+   * The object with its hash checked. Throws `ledger/damaged` when it is missing, of another type, too large, or not what its
+   * id says.
+   */
+  async read(oid: string, type: ObjectType): Promise<Buffer> {
+    const object = this.#readOwn(oid) ?? (await this.#catFile.read(oid));
+    if (object === undefined) throw new SafeCoderError('ledger/damaged', `Object ${oid} is missing.`);
+    if (object.type !== type) {
+      throw new SafeCoderError('ledger/damaged', `Object ${oid} is a ${object.type}, not a ${type}.`);
+    }
+    if (hashObject(this.format, type, object.bytes) !== oid) {
+      throw new SafeCoderError('ledger/damaged', `Object ${oid} does not match its id.`);
+    }
+    return object.bytes;
+  }
+
+  /** True when the object is in the repository itself, not in one it borrows from. */
+  isOwn(oid: string): boolean {
+    return this.#readOwn(oid, true) !== undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const pack of this.#packs) pack[Symbol.dispose]();
+    this.#packs = [];
+    await this.#catFile[Symbol.asyncDispose]();
+  }
+
+  #readOwn(oid: string, isLookOnly = false): { type: string; bytes: Buffer } | undefined {
+    for (let attempt = 0; attempt < 2; attempt++) {
+      for (const pack of this.#packs) {
+        if (isLookOnly && pack.index.has(oid)) return { type: 'any', bytes: Buffer.alloc(0) };
+        const object = pack.read(oid, MAX_OBJECT_BYTES);
+        if (object !== undefined) return object;
+      }
+      const loose = this.#readLoose(oid);
+      if (loose !== undefined) return loose;
+      if (attempt === 0) this.rescan();
+    }
+    return undefined;
+  }
+
+  #readLoose(oid: string): { type: string; bytes: Buffer } | undefined {
+    let packed: Buffer;
+    try {
+      packed = readFileSync(join(this.#objects, oid.slice(0, 2), oid.slice(2)));
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw new SafeCoderError('ledger/damaged', `Object ${oid} can't be read.`, { cause: error });
+    }
+    try {
+      const raw = inflateSync(packed, { maxOutputLength: MAX_OBJECT_BYTES });
+      const end = raw.subarray(0, MAX_HEADER_BYTES).indexOf(0);
+      const match = /^(blob|tree|commit) (\d+)$/.exec(raw.toString('latin1', 0, Math.max(0, end)));
+      if (match?.[1] === undefined || Number(match[2]) !== raw.length - end - 1)
+        throw new Error('bad header');
+      return { type: match[1], bytes: raw.subarray(end + 1) };
+    } catch (cause) {
+      throw new SafeCoderError('ledger/damaged', `Object ${oid} can't be unpacked.`, { cause });
+    }
+  }
+}

@@ -1,0 +1,252 @@
+/** Writing a ledger: one writer, entries only added, each on the disk before its promise resolves. */
+import { SafeCoderError } from '../base/errors.ts';
+import { once } from '../base/lifetime.ts';
+import type { HostPath, RelPath } from '../base/path-bytes.ts';
+import type { FileState } from '../diff/change-set.ts';
+import { isOid, type ObjectFormat } from '../git/object-id.ts';
+import { PackWriter } from '../git/pack-writer.ts';
+import { borrowObjects, settleObjects } from './borrow.ts';
+import { encodeEntry, encodeSkippedList, readEntry } from './entry.ts';
+import { keepReachable, moveHead } from './head-ref.ts';
+import { createLayout, LISTS_FOLDER, readHead, sweepLeftovers } from './layout.ts';
+import type { Entry, EntryInput, EntryTrailers } from './ledger.ts';
+import type { SkippedList } from './message.ts';
+import { RepositoryReader } from './reader.ts';
+import { changeTree, createFolder, type FolderNode, writeDrafts } from './tree-node.ts';
+import { takeWriterLock } from './writer-lock.ts';
+
+/** Where captured bytes go; the shape that `BlobSink` of the sandbox asks for. */
+export interface LedgerBlobSink {
+  readonly objectFormat: 'sha1' | 'sha256';
+  writeBlob(size: number, chunks: Iterable<Uint8Array>): string;
+}
+
+export interface InitialInput extends Omit<EntryInput, 'written' | 'removed' | 'kind'> {
+  /** Every file of the base. Blobs that aren't borrowed were given to the blob sink before. */
+  files: ReadonlyMap<RelPath, FileState>;
+}
+
+export interface WriterOptions {
+  /** False leaves out fsync: a kill is still harmless, a power cut may not be. Default true. */
+  sync?: boolean;
+}
+
+export interface CreateOptions extends WriterOptions {
+  /** A folder that is not there yet, or empty. */
+  dir: HostPath;
+  /** The project's, so that its objects can be borrowed; sha256 where there is no project repository. */
+  objectFormat: ObjectFormat;
+  session: string;
+}
+
+/** Makes a new ledger, without an entry yet, and opens it for writing. Throws `ledger/write-failed`. */
+export async function createLedger(options: CreateOptions): Promise<LedgerWriter> {
+  await createLayout(options.dir, options);
+  return LedgerWriter.open(options.dir, options);
+}
+
+/** Opens a ledger to add entries; sweeps what a killed writer left. Throws `ledger/busy`, `ledger/damaged`. */
+export function openLedgerWriter(dir: HostPath, options: WriterOptions = {}): Promise<LedgerWriter> {
+  return LedgerWriter.open(dir, options);
+}
+
+export class LedgerWriter extends RepositoryReader {
+  readonly #lock: Disposable;
+  readonly #sync: boolean;
+  /** Packs that hold blobs of the entry to come; the last one is being written to. */
+  #pending: PackWriter[] = [];
+  #head: Entry | undefined;
+  #root: FolderNode | undefined;
+  #borrowed = new Set<string>();
+  #queue: Promise<unknown> = Promise.resolve();
+  #isEnded = false;
+
+  private constructor(dir: HostPath, lock: Disposable, options: WriterOptions) {
+    super(dir);
+    this.#lock = lock;
+    this.#sync = options.sync ?? true;
+  }
+
+  /** Opens a ledger for writing. Throws `ledger/busy` while another process writes, `ledger/damaged`. */
+  static async open(dir: HostPath, options: WriterOptions = {}): Promise<LedgerWriter> {
+    const lock = takeWriterLock(dir);
+    try {
+      sweepLeftovers(dir);
+      const writer = new LedgerWriter(dir, lock, options);
+      const head = readHead(dir);
+      if (head !== undefined) {
+        writer.#head = await readEntry(writer.store, head);
+        writer.#root = { oid: writer.#head.tree, children: undefined };
+      }
+      return writer;
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * Where captured bytes go. Its blobs become durable with the next entry; those that no entry came for are forgotten when
+   * the writer is disposed. `writeBlob` throws `guest/failed` when the size is not as announced, `ledger/write-failed`.
+   */
+  blobSink(): LedgerBlobSink {
+    return {
+      objectFormat: this.objectFormat,
+      writeBlob: (size, chunks) => {
+        this.#throwIfEnded();
+        return this.#currentPack().addBlob(size, chunks);
+      },
+    };
+  }
+
+  /** Writes the first entry. Throws `bug` when there is one already, else as {@link append}. */
+  commitInitial(input: InitialInput): Promise<Entry> {
+    const { files, ...rest } = input;
+    return this.#exclusive(async () => {
+      if (this.#head !== undefined)
+        throw new SafeCoderError('bug', 'The ledger already has its initial entry.');
+      const written = [...files].map(([path, state]) => ({ path, ...state }));
+      const entry = await this.#write(createFolder(), { ...rest, kind: 'initial', written, removed: [] });
+      // A project may be large and most of it never changes: keep ids, read folders again where needed.
+      this.#root = { oid: entry.tree, children: undefined };
+      return entry;
+    });
+  }
+
+  /**
+   * Adds an entry, also when nothing changed. It is on the disk when this resolves. Throws `ledger/write-failed` when it can't
+   * be written: the chain then is what it was, and the same call may be made again.
+   */
+  append(input: EntryInput): Promise<Entry> {
+    return this.#exclusive(() => {
+      if (this.#root === undefined) throw new SafeCoderError('bug', 'The ledger has no initial entry yet.');
+      return this.#write(this.#root, input);
+    });
+  }
+
+  readonly #end = once(async () => {
+    this.#isEnded = true;
+    await this.#queue;
+    for (const pack of this.#pending) pack[Symbol.dispose]();
+    this.#pending = [];
+    this.#lock[Symbol.dispose]();
+    await super[Symbol.asyncDispose]();
+  });
+
+  /** Waits for entries under way, forgets blobs without an entry, and lets go of the lock. */
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end();
+  }
+
+  /**
+   * Uses the objects of the project's own repository instead of copies, until {@link settle}; only before the initial entry.
+   * `oids` are blobs whose bytes the caller has hashed itself. Returns those that are there; the others go through the blob
+   * sink. Nothing is written to the project's repository.
+   */
+  borrowObjects(options: { objectsDir: HostPath; oids: ReadonlySet<string> }): Promise<Set<string>> {
+    return this.#exclusive(async () => {
+      if (this.#head !== undefined)
+        throw new SafeCoderError('bug', 'Objects are borrowed before the initial entry.');
+      this.#borrowed = await borrowObjects({ ...options, ledgerDir: this.dir, sync: this.#sync });
+      return new Set(this.#borrowed);
+    });
+  }
+
+  /**
+   * Copies every borrowed object, so that the ledger stands alone. It may be called again, and after a kill. `fallback` is asked
+   * for the bytes of objects that the project's repository no longer gives. Throws `ledger/damaged` when neither has
+   * them, and `ledger/write-failed`; objects stay borrowed then. Returns how many were copied.
+   */
+  settle(options: { fallback?: (oid: string) => Promise<Buffer | undefined> } = {}): Promise<number> {
+    return this.#exclusive(async () => {
+      const entries = await this.entries();
+      const copied = await settleObjects({
+        ...options,
+        ledgerDir: this.dir,
+        store: this.store,
+        trees: entries.map((entry) => entry.tree),
+        pack: this.#createPack(),
+        sync: this.#sync,
+      });
+      this.#borrowed.clear();
+      return copied;
+    });
+  }
+
+  async #write(root: FolderNode, input: EntryInput): Promise<Entry> {
+    const { title, at, written, removed, ...rest } = input;
+    const pack = this.#pending.at(-1) ?? this.#createPack();
+    const packs = this.#pending.length > 0 ? this.#pending : [pack];
+    // Blobs that come in from here on belong to the next entry.
+    this.#pending = [];
+    try {
+      const readTree = (oid: string) => this.store.read(oid, 'tree');
+      const draft = await changeTree(this.objectFormat, root, { written, removed }, readTree);
+      await this.#checkBlobs(written, packs);
+      const tree = writeDrafts(this.objectFormat, draft, (bytes) => pack.add('tree', bytes));
+      const list = this.#addSkippedList(pack, rest.skipped);
+      const trailers: EntryTrailers = { ...rest, seq: (this.#head?.trailers.seq ?? 0) + 1 };
+      const commit = encodeEntry({ title, at, tree, parent: this.#head?.id, trailers }, list);
+      const id = pack.add('commit', commit);
+      while (packs[0] !== undefined) {
+        // Empty when a failed try already brought everything to the disk.
+        if (packs[0].count === 0) packs[0][Symbol.dispose]();
+        else this.store.adopt(await packs[0].install({ sync: this.#sync }));
+        packs.shift();
+      }
+      if (list) await keepReachable(this.dir, LISTS_FOLDER, list.oid, { sync: this.#sync });
+      await moveHead(this.dir, this.#head?.id, id, { sync: this.#sync });
+      this.#head = await readEntry(this.store, id);
+      this.#root = draft;
+      return this.#head;
+    } catch (error) {
+      // What was not installed is still there for another try.
+      this.#pending.unshift(...packs);
+      throw error;
+    }
+  }
+
+  #addSkippedList(pack: PackWriter, skipped: EntryTrailers['skipped']): SkippedList | undefined {
+    const bytes = encodeSkippedList(skipped);
+    return bytes && { oid: pack.add('blob', bytes), count: skipped.length };
+  }
+
+  /** An entry must not name bytes that nobody has. */
+  async #checkBlobs(written: EntryInput['written'], packs: readonly PackWriter[]): Promise<void> {
+    for (const { oid } of written) {
+      if (packs.some((pack) => pack.has(oid)) || this.store.hasPacked(oid) || this.#borrowed.has(oid))
+        continue;
+      if (!isOid(this.objectFormat, oid))
+        throw new SafeCoderError('bug', `Not an object id: ${JSON.stringify(oid)}.`);
+      await this.store.read(oid, 'blob');
+    }
+  }
+
+  #currentPack(): PackWriter {
+    const pack = this.#pending.at(-1) ?? this.#createPack();
+    if (this.#pending.length === 0) this.#pending.push(pack);
+    return pack;
+  }
+
+  #createPack(): PackWriter {
+    return new PackWriter({
+      format: this.objectFormat,
+      folder: this.store.packFolder,
+      isKnown: (oid) => this.store.hasPacked(oid) || this.#pending.some((pack) => pack.has(oid)),
+    });
+  }
+
+  /** One act at a time, in the order asked; a failed one does not stop the next. */
+  #exclusive<T>(act: () => Promise<T>): Promise<T> {
+    this.#throwIfEnded();
+    const result = this.#queue.then(act);
+    this.#queue = result.catch(() => {
+      // The caller has the error; here it only must not break the queue.
+    });
+    return result;
+  }
+
+  #throwIfEnded(): void {
+    if (this.#isEnded) throw new SafeCoderError('bug', 'The ledger was already closed.');
+  }
+}
