@@ -68,7 +68,7 @@ export type EventBody =
       ok: boolean;
       exitCode?: number;
       durationMs: number;
-      /** Commit id and number of the ledger's entry. */
+      /** Commit id and number of the ledger's entry; '' and 0 for a call that was never run. */
       entry: string;
       seq: number;
       changed: string[];
@@ -78,7 +78,8 @@ export type EventBody =
       diff?: string;
       skipped?: { path: string; reason: string }[];
     }
-  | { type: 'retry'; attempt: number; waitMs: number; reason: string }
+  /** Takes back the deltas since the last `message`, `tool.end` or `retry`; `discarded` counts the characters of text. */
+  | { type: 'retry'; attempt: number; waitMs: number; reason: string; discarded?: number }
   | { type: 'turn.end'; turn: number; reason: string }
   | { type: 'egress'; host: string; port: number; decision: 'allowed' | 'denied'; rule: string }
   | { type: 'warning'; code: string; message: string; hint?: string }
