@@ -7,7 +7,6 @@ import type { ApplyPlan, PlanItem } from '../review/apply-plan.ts';
 import { HostRoot, type RootId } from './host-root.ts';
 import { ContentHashes, type ObjectFormat } from './host-state.ts';
 import type { Expectation, Intent, Refusal } from './intent.ts';
-import type { ApplyRecord } from './journal.ts';
 import { type Preflight, type PreflightOptions, preflightIntents } from './preflight.ts';
 import { recoverRoot } from './recover.ts';
 import { type RunContext, type RunInit, type RunOptions, run, stepCounter, toApplyError } from './run.ts';
@@ -234,5 +233,3 @@ async function loadChecked(
     hint: 'Nothing was changed. Check the ledger with "safe-coder log --verify".',
   });
 }
-
-export type { ApplyRecord };

@@ -1,0 +1,201 @@
+import { describe, expect, it } from 'vitest';
+import { riskOf } from '../../../../src/policy/risk.ts';
+import { RISK_RULES } from '../../../../src/policy/risk-files.ts';
+
+const file = { mode: '100644' };
+const risksOf = (path: string) => riskOf({ path, before: file, after: file });
+const textRisks = (after: string | Uint8Array, before = '', path = 'src/a.ts') =>
+  riskOf({ path, before: file, after: file }, { before: Buffer.from(before), after: Buffer.from(after) });
+
+/** For each rule some names that it must catch. */
+const CAUGHT: Record<string, string[]> = {
+  'git hook': [
+    '.husky/pre-commit',
+    'sub/.githooks/x',
+    'lefthook.yml',
+    'lefthook.yaml',
+    '.pre-commit-config.yaml',
+    '.lintstagedrc.json',
+  ],
+  'git setting': ['.gitattributes', 'a/b/.gitmodules', '.gitconfig', '.LFSConfig'],
+  'CI workflow': [
+    '.github/workflows/ci.yml',
+    '.gitlab-ci.yml',
+    '.circleci/config.yml',
+    'Jenkinsfile',
+    'azure-pipelines.yml',
+    '.buildkite/x/y.sh',
+  ],
+  'editor settings': [
+    '.vscode/tasks.json',
+    'pkg/.VSCODE/settings.json',
+    'x.code-workspace',
+    '.idea/runConfigurations/a.xml',
+    '.devcontainer/devcontainer.json',
+    '.exrc',
+    '.dir-locals.el',
+  ],
+  'shell environment': [
+    '.envrc',
+    'a/.mise.toml',
+    '.tool-versions',
+    '.nvmrc',
+    '.bashrc',
+    '.zshrc',
+    '.tmux.conf',
+  ],
+  'package manifest': [
+    'package.json',
+    'packages/x/package.json',
+    'pyproject.toml',
+    'setup.py',
+    'Cargo.toml',
+    'pnpm-workspace.yaml',
+  ],
+  lockfile: ['package-lock.json', 'yarn.lock', 'Cargo.lock', 'go.sum'],
+  'package manager settings': ['.npmrc', '.yarnrc.yml', '.yarn/releases/yarn.cjs', 'bunfig.toml'],
+  'build file': [
+    'Makefile',
+    'makefile',
+    'GNUmakefile',
+    'rules.mk',
+    'justfile',
+    '.justfile',
+    'Taskfile.yml',
+    'Dockerfile',
+    'Dockerfile.dev',
+    'docker-compose.yml',
+    'compose.yaml',
+    'build.rs',
+    '.cargo/config.toml',
+    'build.gradle.kts',
+    'gradle/wrapper/gradle-wrapper.jar',
+    '.mvn/jvm.config',
+    'CMakeLists.txt',
+    'configure',
+    'Vagrantfile',
+  ],
+  'tool configuration': [
+    'vite.config.ts',
+    'a/eslint.config.mjs',
+    '.eslintrc.cjs',
+    'conftest.py',
+    'x.pth',
+    'tox.ini',
+    'noxfile.py',
+    'jest.config.js',
+  ],
+  'agent instructions': [
+    'CLAUDE.md',
+    'claude.md',
+    'docs/AGENTS.md',
+    '.cursor/rules/x.mdc',
+    '.claude/settings.json',
+    '.mcp.json',
+    '.github/copilot-instructions.md',
+    '.aider.conf.yml',
+    '.safe-coder.jsonc',
+    '.windsurfrules',
+  ],
+};
+
+describe('names', () => {
+  const cases = Object.entries(CAUGHT).flatMap(([reason, paths]) =>
+    paths.map((path) => [path, reason] as const),
+  );
+  it.each(cases)('marks %s as %s', (path, reason) => {
+    expect(risksOf(path)).toContainEqual(expect.stringContaining(reason));
+  });
+
+  it('has an example for every rule', () => {
+    for (const { reason } of RISK_RULES) {
+      expect(
+        Object.keys(CAUGHT).some((start) => reason.startsWith(start)),
+        reason,
+      ).toBe(true);
+    }
+  });
+
+  it.each([
+    'src/main.ts',
+    'README.md',
+    'docs/package.md',
+    'lib/config.ts',
+    'src/makefile-parser.ts',
+    'vscode/tasks.json',
+    'test/data/settings.json',
+    'github/workflows/x.yml',
+    'src/agents.ts',
+    'env/x',
+    'lockfile.ts',
+  ])('finds nothing in %s', (path) => {
+    expect(risksOf(path)).toEqual([]);
+  });
+
+  it('marks a deletion of such a file too', () => {
+    expect(riskOf({ path: '.husky/pre-commit', before: file })).toHaveLength(1);
+  });
+
+  it('marks names with characters that do not show, and .git in any spelling', () => {
+    expect(risksOf('src/a\u200bb.ts')).toHaveLength(1);
+    expect(risksOf('src/x\u202egnp.ts')).toHaveLength(1);
+    expect(risksOf('a/.GIT/config')).toContainEqual(expect.stringContaining('.git'));
+  });
+});
+
+describe('modes', () => {
+  it('marks what becomes executable, stops being it, and symlinks', () => {
+    const change = (before: string | undefined, after: string) =>
+      riskOf({ path: 'x', ...(before && { before: { mode: before } }), after: { mode: after } });
+    expect(change(undefined, '100755')).toEqual(['new executable']);
+    expect(change('100644', '100755')).toEqual(['becomes executable']);
+    expect(change('100755', '100644')).toEqual(['no longer executable']);
+    expect(change(undefined, '120000')).toEqual(['symlink']);
+    expect(change('120000', '120000')).toEqual(['symlink: points elsewhere now']);
+    expect(change('100755', '100755')).toEqual([]);
+    expect(change(undefined, '100644')).toEqual([]);
+  });
+});
+
+describe('content', () => {
+  it.each([
+    ['a bidirectional override', 'if (\u202e admin) {}', 'bidirectional'],
+    ['an isolate', 'a\u2066b', 'bidirectional'],
+    ['a zero-width space', 'a\u200bb', 'invisible'],
+    ['a Hangul filler', 'const \u3164 = 1', 'invisible'],
+    ['tag characters', 'x\u{e0041}\u{e0042}', 'invisible'],
+    ['a variation selector that carries data', 'x\u{e0101}', 'invisible'],
+    ['a lone joiner', 'ab\u200dcd', 'invisible'],
+    ['a byte order mark inside', 'a\ufeffb', 'invisible'],
+    ['an escape sequence', 'echo "\u001b[2K"', 'control'],
+    ['a Cyrillic letter in a Latin word', 'const p\u0430yload = 1', 'look-alike'],
+    ['a Greek letter in a Latin word', 'pass\u03bford', 'look-alike'],
+    ['a line nobody reads', `x=1;${'y'.repeat(3000)}`, 'a line of'],
+  ])('marks %s', (_, text, reason) => {
+    expect(textRisks(text)).toContainEqual(expect.stringContaining(reason));
+  });
+
+  it.each([
+    ['plain code', 'const a = 1;\n\treturn a;\r\n'],
+    ['other scripts by themselves', 'Привет мир, 日本語, Ελληνικά, עברית'],
+    ['emoji made with joiners', '👩‍💻 👍🏽 ❤️ 👨‍👩‍👧'],
+    ['a byte order mark at the beginning', '\ufefftext'],
+    ['accents', 'naïve café'],
+  ])('finds nothing in %s', (_, text) => {
+    expect(textRisks(text)).toEqual([]);
+  });
+
+  it('marks what is new only', () => {
+    expect(textRisks('a\u200bb\nmore', 'a\u200bb')).toEqual([]);
+    expect(textRisks('a\u200bb\u200b', 'a\u200bb')).toEqual(['invisible characters']);
+  });
+
+  it('marks compiled code by its magic or name, and other binaries', () => {
+    expect(textRisks(Buffer.from('7f454c460201010000', 'hex'), '', 'data')).toEqual([
+      expect.stringContaining('ELF'),
+    ]);
+    expect(textRisks('x', '', 'lib/addon.node')).toEqual([expect.stringContaining('compiled')]);
+    expect(textRisks(Buffer.from([1, 0, 2]), '', 'x.png')).toEqual([expect.stringContaining('binary')]);
+    expect(textRisks('MZ is a text', '', 'notes.txt')).toEqual([]);
+  });
+});
