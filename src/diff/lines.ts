@@ -1,0 +1,19 @@
+/** Text as lines of bytes: one code unit per byte, so that nothing is lost whatever the encoding. */
+
+/** The lines of a file with their line feeds; the last may lack one. A carriage return is part of its line. */
+export function splitLines(bytes: Buffer): string[] {
+  return bytes.toString('latin1').match(/[^\n]*\n|[^\n]+/g) ?? [];
+}
+
+/** The bytes of lines made by {@link splitLines}. */
+export function joinLines(lines: readonly string[]): Buffer {
+  return Buffer.from(lines.join(''), 'latin1');
+}
+
+/** How far git looks for a NUL byte. */
+const PROBE_BYTES = 8000;
+
+/** True for what git would call binary: a NUL byte near the start. Attributes have no say. */
+export function isBinary(bytes: Buffer): boolean {
+  return bytes.subarray(0, PROBE_BYTES).includes(0);
+}

@@ -1,0 +1,153 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { applyHunks, narrowHunk } from '../../../src/diff/apply-hunks.ts';
+import { isBinary } from '../../../src/diff/lines.ts';
+import { diffText, NO_NEWLINE, replaceAll } from '../../../src/diff/text-diff.ts';
+
+/** Text files of few different lines, so that there is something in common; any bytes but NUL. */
+const line = fc.constantFrom(
+  'a\n',
+  'b\n',
+  'c\r\n',
+  '\n',
+  '\r',
+  'é\n',
+  '\xff\xfe\n',
+  ' x\n',
+  '-y\n',
+  '\\ z\n',
+  'end',
+);
+const text = fc.array(line, { maxLength: 30 }).map((lines) => Buffer.from(lines.join(''), 'latin1'));
+
+function hunksOf(before: Buffer, after: Buffer) {
+  const diff = diffText(before, after);
+  if (diff.kind !== 'text') throw new Error(diff.kind);
+  return diff.hunks;
+}
+
+describe('a difference', () => {
+  it('applied to the old file gives the new one, byte for byte', () => {
+    fc.assert(
+      fc.property(text, text, fc.integer({ min: 0, max: 4 }), (before, after, context) => {
+        const diff = diffText(before, after, { context });
+        if (diff.kind !== 'text') return false;
+        return applyHunks(before, diff.hunks).equals(after);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('of which nothing is taken leaves the old file', () => {
+    fc.assert(
+      fc.property(text, text, (before, after) => {
+        const hunks = hunksOf(before, after);
+        const none = hunks.map((hunk) => narrowHunk(hunk, new Set()));
+        return applyHunks(before, hunks, new Set()).equals(before) && applyHunks(before, none).equals(before);
+      }),
+    );
+  });
+
+  it('of which every line is taken gives the new file', () => {
+    fc.assert(
+      fc.property(text, text, (before, after) => {
+        const hunks = hunksOf(before, after);
+        const all = hunks.map((hunk) => narrowHunk(hunk, new Set(hunk.lines.keys())));
+        return applyHunks(before, all).equals(after);
+      }),
+    );
+  });
+
+  it('counts the lines that its hunks hold', () => {
+    fc.assert(
+      fc.property(text, text, (before, after) => {
+        const diff = diffText(before, after);
+        if (diff.kind !== 'text') return false;
+        const lines = diff.hunks.flatMap((hunk) => hunk.lines);
+        const count = (sign: string) => lines.filter((each) => each.startsWith(sign)).length;
+        const isHonest = diff.hunks.every((hunk) => {
+          const of = (signs: string) => hunk.lines.filter((each) => signs.includes(each.charAt(0))).length;
+          return hunk.oldLines === of(' -') && hunk.newLines === of(' +');
+        });
+        return isHonest && diff.added === count('+') && diff.removed === count('-');
+      }),
+    );
+  });
+
+  it('shows that a line feed at the end was taken away', () => {
+    expect(diffText(Buffer.from('a\nb\n'), Buffer.from('a\nb'))).toEqual({
+      kind: 'text',
+      added: 1,
+      removed: 1,
+      hunks: [{ oldStart: 1, oldLines: 2, newStart: 1, newLines: 2, lines: [' a', '-b', '+b', NO_NEWLINE] }],
+    });
+  });
+
+  it('shows that only line endings changed', () => {
+    expect(hunksOf(Buffer.from('a\n'), Buffer.from('a\r\n'))[0]?.lines).toEqual(['-a', '+a\r']);
+  });
+
+  it('is split where enough lines are the same', () => {
+    const before = Buffer.from(Array.from({ length: 20 }, (_, at) => `${at}\n`).join(''));
+    const after = Buffer.from(before.toString().replace('2\n', 'two\n').replace('17\n', 'x\n'));
+    const hunks = hunksOf(before, after);
+    expect(hunks.length).toBe(2);
+    const first = applyHunks(before, hunks, new Set([0])).toString();
+    expect(first).toContain('two\n');
+    expect(first).toContain('17\n');
+    const second = applyHunks(before, hunks, new Set([1])).toString();
+    expect(second).not.toContain('two\n');
+    expect(second).toContain('x\n');
+  });
+
+  it('says that it is too large instead of taking for ever', () => {
+    const numbers = Array.from({ length: 9000 }, (_, at) => `${at}\n`);
+    const before = Buffer.from(numbers.join(''));
+    const after = Buffer.from(numbers.toReversed().join(''));
+    expect(diffText(before, after)).toEqual({ kind: 'too-large', oldLines: 9000, newLines: 9000 });
+    const long = Buffer.from('x\n'.repeat(100));
+    expect(diffText(long, Buffer.alloc(0), { maxBytes: 100 })).toMatchObject({
+      kind: 'too-large',
+      newLines: 0,
+    });
+    expect(applyHunks(before, replaceAll(before, after)).equals(after)).toBe(true);
+  });
+
+  it('of a file that was rewritten from end to end is found all the same', () => {
+    const many = (word: string) =>
+      Buffer.from(Array.from({ length: 30_000 }, (_, at) => `${word}${at}\n`).join(''));
+    expect(diffText(many('a'), many('b'))).toMatchObject({ kind: 'text', added: 30_000, removed: 30_000 });
+  });
+
+  it('is none for what is not text', () => {
+    expect(diffText(Buffer.from('a\0b'), Buffer.from('a'))).toEqual({ kind: 'binary' });
+    expect(isBinary(Buffer.concat([Buffer.alloc(9000, 65), Buffer.from([0])]))).toBe(false);
+    expect(isBinary(Buffer.from([0xff, 0xfe, 0x41, 0x42]))).toBe(false);
+  });
+});
+
+describe('hunks', () => {
+  it('are refused for a file that they were not made for', () => {
+    const hunks = hunksOf(Buffer.from('a\nb\nc\n'), Buffer.from('a\nX\nc\n'));
+    expect(() => applyHunks(Buffer.from('a\nother\nc\n'), hunks)).toThrow(/does not fit/);
+    expect(() => applyHunks(Buffer.from(''), hunks)).toThrow(/does not fit/);
+  });
+
+  it('taken line by line leave the other lines as they were', () => {
+    const before = Buffer.from('one\ntwo\nthree\n');
+    const [hunk] = hunksOf(before, Buffer.from('ONE\ntwo\nTHREE\n'));
+    if (hunk === undefined) throw new Error('no hunk');
+    expect(hunk.lines).toEqual(['-one', '+ONE', ' two', '-three', '+THREE']);
+    expect(applyHunks(before, [narrowHunk(hunk, new Set([3, 4]))]).toString()).toBe('one\ntwo\nTHREE\n');
+    expect(applyHunks(before, [narrowHunk(hunk, new Set([0]))]).toString()).toBe('two\nthree\n');
+    expect(applyHunks(before, [narrowHunk(hunk, new Set([1]))]).toString()).toBe('one\nONE\ntwo\nthree\n');
+  });
+
+  it('never run two lines together when part of a change follows a line without a line feed', () => {
+    const before = Buffer.from('a');
+    const [hunk] = hunksOf(before, Buffer.from('b\nc\n'));
+    if (hunk === undefined) throw new Error('no hunk');
+    const added = hunk.lines.indexOf('+c');
+    expect(applyHunks(before, [narrowHunk(hunk, new Set([added]))]).toString()).toBe('a\nc\n');
+  });
+});
