@@ -18,7 +18,15 @@ export async function changes(
   options: Parameters<Guest['changes']>[0],
   onChange: (change: GuestChange) => void,
 ): Promise<{ entries: number; truncated: boolean }> {
-  const decoder = new ChangesDecoder(options.max, onChange);
+  const directories = new Set<string>();
+  const decoder = new ChangesDecoder(options.max, (change) => {
+    const slash = change.path.lastIndexOf('/');
+    if (slash > 0 && !directories.has(change.path.slice(0, slash))) {
+      throw badFrame('a path whose directory was not reported before it');
+    }
+    if (change.stat.kind === 'directory') directories.add(change.path);
+    onChange(change);
+  });
   const stream = connection.open(
     FRAME.changes,
     encodeChanges(options.mode, options.max, options.prune),

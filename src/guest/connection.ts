@@ -127,17 +127,22 @@ export class Connection {
         this.#take(frame);
       });
     } catch (error) {
-      return this.fail(toSafeCoderError(error));
+      this.fail(toSafeCoderError(error));
+      return;
     }
     if (this.#decoder.isPartial) this.#watchFrame();
   }
 
   #take(frame: Frame): void {
-    if (frame.type === FRAME.hello) return this.#takeHello(frame.payload);
+    if (frame.type === FRAME.hello) {
+      this.#takeHello(frame.payload);
+      return;
+    }
     if (frame.type === FRAME.fatal) {
       const { message } = decodeFailure(frame.payload);
       const text = `The guest agent gave up: ${message}. What was running has an unknown outcome.`;
-      return this.fail(new SafeCoderError('guest/lost', text));
+      this.fail(new SafeCoderError('guest/lost', text));
+      return;
     }
     const stream = this.#streams.get(frame.stream);
     if (stream === undefined)
@@ -146,7 +151,10 @@ export class Connection {
   }
 
   #takeHello(payload: Buffer): void {
-    if (this.#onHello !== undefined) return this.#onHello(payload);
+    if (this.#onHello !== undefined) {
+      this.#onHello(payload);
+      return;
+    }
     // The unasked greeting of a restored guest may cross our knock; anything beyond a few is a flood.
     decodeHello(payload);
     this.#countStray();

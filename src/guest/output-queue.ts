@@ -36,7 +36,10 @@ export class OutputQueue {
 
   /** Throws what the consumer throws, when it does so at once. */
   push(bytes: Buffer, channel: 0 | 1): void {
-    if (this.#pending === undefined) return this.#deliver(bytes, channel);
+    if (this.#pending === undefined) {
+      this.#deliver(bytes, channel);
+      return;
+    }
     const last = this.#waiting.at(-1);
     if (last?.channel === channel && last.bytes.length - last.fill >= bytes.length && bytes.length > 0) {
       bytes.copy(last.bytes, last.fill);
@@ -65,7 +68,10 @@ export class OutputQueue {
 
   #deliver(bytes: Buffer, channel: 0 | 1): void {
     const result = this.#consume(bytes, channel);
-    if (result === undefined) return this.#onTaken(bytes.length);
+    if (result === undefined) {
+      this.#onTaken(bytes.length);
+      return;
+    }
     this.#pending = result.then(
       () => this.#next(bytes.length),
       (error: Error) => {

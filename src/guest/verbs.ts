@@ -2,7 +2,14 @@
 import { SafeCoderError } from '../base/errors.ts';
 import { once, throwIfCancelled, withDeadline } from '../base/lifetime.ts';
 import { showPath } from '../base/path-bytes.ts';
-import { decodeAll, readListEnd, readProbeEnd, readStatEnd, readWriteEnd } from '../protocol/answers.ts';
+import {
+  decodeAll,
+  readListEnd,
+  readProbeEnd,
+  readReadReply,
+  readStatEnd,
+  readWriteEnd,
+} from '../protocol/answers.ts';
 import { badFrame } from '../protocol/bad-frame.ts';
 import type { ByteReader } from '../protocol/byte-reader.ts';
 import { encodeSetup } from '../protocol/encode-setup.ts';
@@ -10,7 +17,7 @@ import { ListDecoder } from '../protocol/entry-decoder.ts';
 import { FRAME } from '../protocol/frames.ts';
 import type { Hello } from '../protocol/greeting.ts';
 import * as requests from '../protocol/requests.ts';
-import { readStat, type StatRecord } from '../protocol/stat-record.ts';
+import type { StatRecord } from '../protocol/stat-record.ts';
 import { decodeOrFail, fileVerb, settled } from './ask.ts';
 import { changes, fetch, unpack } from './bulk.ts';
 import type { Connection } from './connection.ts';
@@ -81,8 +88,7 @@ async function read(
     requests.encodeRead(path, options),
     fileVerb(connection, `read ${showPath(path)}`, {
       onReply: (payload) => {
-        stat = decodeAll(payload, readStat);
-        if (stat.kind !== 'file') throw badFrame('content of something that is no file');
+        stat = decodeAll(payload, readReadReply);
       },
       onData: (bytes) => {
         size += bytes.length;

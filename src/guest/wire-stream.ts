@@ -4,6 +4,7 @@
  */
 import { getSystemErrorName } from 'node:util';
 import { isSafeCoderError, SafeCoderError } from '../base/errors.ts';
+import { decodeAll, readCredit } from '../protocol/answers.ts';
 import { badFrame } from '../protocol/bad-frame.ts';
 import { ByteWriter } from '../protocol/byte-writer.ts';
 import { FRAME, type Frame, INITIAL_CREDIT, MAX_CREDIT, MAX_DATA } from '../protocol/frames.ts';
@@ -88,7 +89,8 @@ export class WireStream {
     this.#lastSign = performance.now();
     switch (frame.type) {
       case FRAME.data:
-        return this.#takeData(frame);
+        this.#takeData(frame);
+        return;
       case FRAME.reply:
         if (this.#hasReply || this.#handler.onReply === undefined)
           throw badFrame('an answer nobody asked for');
@@ -96,14 +98,17 @@ export class WireStream {
         if (!this.#isSettled) this.#guarded(() => this.#handler.onReply?.(frame.payload));
         return;
       case FRAME.credit:
-        return this.#takeCredit(frame.payload.readUInt32LE(0));
+        this.#takeCredit(decodeAll(frame.payload, readCredit));
+        return;
       case FRAME.end:
         if (this.#handler.onReply !== undefined && !this.#hasReply)
           throw badFrame('an end before the answer');
-        return this.#close(() => this.#resolve(frame.payload));
+        this.#close(() => this.#resolve(frame.payload));
+        return;
       case FRAME.error: {
         const { errno, message } = decodeFailure(frame.payload);
-        return this.#close(() => this.#reject(guestFailed(this.#handler.what, errno, message)));
+        this.#close(() => this.#reject(guestFailed(this.#handler.what, errno, message)));
+        return;
       }
       default:
         throw badFrame(`frame type ${frame.type} on a stream`);
@@ -116,7 +121,10 @@ export class WireStream {
     if (onReply !== undefined && !this.#hasReply) throw badFrame('content before the answer');
     if (frame.payload.length > this.#guestCredit) throw badFrame('content beyond its credit');
     this.#guestCredit -= frame.payload.length;
-    if (this.#isSettled) return this.#giveBack(frame.payload.length);
+    if (this.#isSettled) {
+      this.#giveBack(frame.payload.length);
+      return;
+    }
     this.#guarded(() => this.#queue.push(frame.payload, (frame.flags & 1) as 0 | 1));
   }
 
@@ -135,7 +143,7 @@ export class WireStream {
   }
 
   #takeCredit(bytes: number): void {
-    if (bytes === 0 || this.#hostCredit + bytes > MAX_CREDIT) throw badFrame(`a credit of ${bytes} bytes`);
+    if (this.#hostCredit + bytes > MAX_CREDIT) throw badFrame(`a credit of ${bytes} bytes`);
     this.#hostCredit += bytes;
     this.#wake?.();
   }

@@ -2,6 +2,7 @@
 import { decodePath } from '../base/path-bytes.ts';
 import { badFrame } from './bad-frame.ts';
 import { ByteReader } from './byte-reader.ts';
+import { MAX_CREDIT } from './frames.ts';
 import { readStat, type StatRecord } from './stat-record.ts';
 
 /** Reads a whole payload with `read`; bytes left over are a violation. */
@@ -25,7 +26,7 @@ export function readSpawnEnd(reader: ByteReader): SpawnEndRecord {
   const how = reader.u8();
   const value = reader.u8();
   const flags = reader.u8();
-  reader.u8();
+  reader.reserved(1);
   if (how > 1 || flags > 1) throw badFrame('an execution that ended in no known way');
   if (how === 1 && (value < 1 || value > 64)) throw badFrame(`an execution ended by signal ${value}`);
   return {
@@ -34,8 +35,21 @@ export function readSpawnEnd(reader: ByteReader): SpawnEndRecord {
     wasKilledForMemory: flags === 1,
     wallMs: reader.count() / 1000,
     cpuMs: reader.count() / 1000,
-    peakMemoryBytes: reader.count(),
+    peakMemoryBytes: reader.size(),
   };
+}
+
+/** CREDIT: 1 to {@link MAX_CREDIT} bytes. */
+export function readCredit(reader: ByteReader): number {
+  const bytes = reader.u32();
+  if (bytes === 0 || bytes > MAX_CREDIT) throw badFrame(`a credit of ${bytes} bytes`);
+  return bytes;
+}
+
+export function readReadReply(reader: ByteReader): StatRecord {
+  const stat = readStat(reader);
+  if (stat.kind !== 'file') throw badFrame('content of something that is no file');
+  return stat;
 }
 
 export function readWriteEnd(reader: ByteReader): { stat: StatRecord; created: boolean } {

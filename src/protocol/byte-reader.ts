@@ -44,7 +44,19 @@ export class ByteReader {
     return this.#bytes.readBigInt64LE(this.#take(8));
   }
 
-  /** A u64 that must be a safe integer: sizes and counts. */
+  /** Skips bytes that must be 0. */
+  reserved(size: number): void {
+    for (const byte of this.bytes(size)) {
+      if (byte !== 0) throw badFrame('reserved bits are set');
+    }
+  }
+
+  /** A u64 size; what is beyond a safe integer is reported as the largest one. */
+  size(): number {
+    return Math.min(Number(this.u64()), Number.MAX_SAFE_INTEGER);
+  }
+
+  /** A u64 that must be a safe integer: counts. */
   count(): number {
     const value = this.u64();
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw badFrame('a count is beyond all measure');

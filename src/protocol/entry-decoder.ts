@@ -4,7 +4,8 @@ import { badFrame } from './bad-frame.ts';
 import { ByteReader } from './byte-reader.ts';
 import { readStat, STAT_BYTES, type StatRecord } from './stat-record.ts';
 
-export const MAX_REPORTED_PATH = 16_384;
+/** The longest path that CHANGES reports and FETCH takes. */
+export const MAX_REPORTED_PATH = 16_383;
 const MAX_NAME = 255;
 const MAX_TARGET = 4095;
 
@@ -73,12 +74,11 @@ export class ListDecoder {
   }
 }
 
-/** CHANGES: checks paths, that parents come before children, and the number of entries. */
+/** CHANGES: checks paths and the number of entries. */
 export class ChangesDecoder {
   readonly #pieces = new Pieces();
   readonly #max: number;
   readonly #onChange: (entry: ChangedEntry) => void;
-  readonly #directories = new Set<string>();
   count = 0;
 
   constructor(max: number, onChange: (entry: ChangedEntry) => void) {
@@ -103,7 +103,7 @@ export class ChangesDecoder {
     const pathAt = end;
     end += size;
     if (bytes.length < end) return -1;
-    const entry: ChangedEntry = { path: this.#checkPath(bytes.subarray(pathAt, end)), stat };
+    const entry: ChangedEntry = { path: readPath(bytes.subarray(pathAt, end)), stat };
     if (stat.kind === 'symlink') {
       if (bytes.length < end + 2) return -1;
       const targetSize = bytes.readUInt16LE(end);
@@ -115,18 +115,13 @@ export class ChangesDecoder {
     }
     if (this.count >= this.#max) throw badFrame('more changes than asked for');
     this.count += 1;
-    if (stat.kind === 'directory') this.#directories.add(entry.path);
     this.#onChange(entry);
     return end;
   }
+}
 
-  #checkPath(bytes: Buffer): RelPath {
-    const path = parseRelPath(decodePath(bytes));
-    if (path === undefined) throw badFrame('a path that is none below the workspace');
-    const slash = path.lastIndexOf('/');
-    if (slash > 0 && !this.#directories.has(path.slice(0, slash))) {
-      throw badFrame('a path whose directory was not reported before it');
-    }
-    return path;
-  }
+function readPath(bytes: Buffer): RelPath {
+  const path = parseRelPath(decodePath(bytes));
+  if (path === undefined) throw badFrame('a path that is none below the workspace');
+  return path;
 }

@@ -112,7 +112,9 @@ function checkHeader(from: Side, header: Uint8Array, size: number, stream: numbe
   if (known === undefined) throw badFrame(`unknown frame type ${type}`);
   if (known.from !== 'both' && known.from !== from) throw badFrame(`frame type ${type} from the wrong side`);
   if (size < known.min || size > known.max) throw badFrame(`a frame of type ${type} with ${size} bytes`);
-  if ((flags & ~known.flags) !== 0) throw badFrame(`unknown flags ${flags} in a frame of type ${type}`);
+  // Standard error is the guest's alone.
+  const allowed = from === 'guest' ? known.flags : 0;
+  if ((flags & ~allowed) !== 0) throw badFrame(`unknown flags ${flags} in a frame of type ${type}`);
   if (header[6] !== 0 || header[7] !== 0) throw badFrame('reserved bits are set');
   if ((stream === 0) !== known.isConnection) throw badFrame(`frame type ${type} on stream ${stream}`);
 }

@@ -27,11 +27,17 @@ function word(bytes: Buffer): string {
   return text;
 }
 
+function hex(bytes: Buffer): string {
+  const text = word(bytes);
+  if (!/^[0-9a-f]*$/.test(text)) throw badFrame('a build id in HELLO that is not hexadecimal');
+  return text;
+}
+
 /** Of a HELLO of another version only `version` and `nonce` mean anything. */
 export function decodeHello(payload: Uint8Array): { hello: Hello; nonce: bigint } {
   const reader = new ByteReader(payload);
   const version = reader.u16();
-  reader.u16();
+  reader.reserved(2);
   const capabilities = reader.u32();
   const nonce = reader.u64();
   const isOurs = version === PROTOCOL_VERSION;
@@ -42,7 +48,7 @@ export function decodeHello(payload: Uint8Array): { hello: Hello; nonce: bigint 
     hasOverlay: (capabilities & CAPABILITY.overlay) !== 0,
     hasPty: (capabilities & CAPABILITY.pty) !== 0,
     agentPid: isOurs ? reader.count() : 0,
-    buildId: isOurs ? word(reader.str16(64)) : '',
+    buildId: isOurs ? hex(reader.str16(64)) : '',
     kernel: isOurs ? word(reader.str16(64)) : '',
     bootId: isOurs ? word(reader.str16(64)) : '',
     arch: isOurs ? word(reader.str16(16)) : '',
@@ -84,7 +90,8 @@ export interface WireFailure {
 export function decodeFailure(payload: Uint8Array): WireFailure {
   const reader = new ByteReader(payload);
   const errno = reader.u32();
-  const message = showPath(reader.str16(512).toString('utf8'));
+  const text = reader.str16(512).toString('utf8');
+  const message = text === '' ? '' : showPath(text);
   reader.finish();
   if (errno === 0) throw badFrame('a failure without a reason');
   return { errno, message };

@@ -40,7 +40,7 @@ const SETID_BITS = 0o6000;
 export function readStat(reader: ByteReader): StatRecord {
   const kind = KINDS[reader.u8()];
   const flags = reader.u8();
-  reader.u16();
+  reader.reserved(2);
   if (kind === undefined) throw badFrame('a file of an unknown kind');
   if (flags > 15) throw badFrame('a file with unknown flags');
   const mode = reader.u32();
@@ -48,7 +48,7 @@ export function readStat(reader: ByteReader): StatRecord {
   const uid = reader.u32();
   const gid = reader.u32();
   const nlink = reader.u32();
-  reader.u32();
+  reader.reserved(4);
   return {
     kind,
     isOpaque: (flags & FLAG.opaque) !== 0,
@@ -58,7 +58,7 @@ export function readStat(reader: ByteReader): StatRecord {
     uid,
     gid,
     nlink,
-    size: reader.count(),
+    size: reader.size(),
     ino: reader.u64(),
     mtimeNs: reader.i64(),
     ctimeNs: reader.i64(),

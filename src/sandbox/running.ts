@@ -1,0 +1,54 @@
+/** The sandbox that tools and the session work with: the guest's verbs with whose, where and as whom filled in. */
+import type { Launched } from '../backends/backend.ts';
+import type { IsolationInfo } from '../base/events.ts';
+import { once } from '../base/lifetime.ts';
+import type { Guest, Who } from '../guest/guest.ts';
+import type { Capturer } from './capture.ts';
+import type { Sandbox } from './sandbox.ts';
+
+export interface SandboxParts {
+  id: string;
+  launched: Launched;
+  guest: Guest;
+  capturer: Capturer;
+  isolation: IsolationInfo;
+  who: Who;
+  env: Record<string, string>;
+}
+
+/** How long the guest may take to power off by itself. */
+const SHUTDOWN_MS = 1500;
+
+export function createSandbox(parts: SandboxParts): Sandbox {
+  const { launched, guest, capturer, who } = parts;
+  const { workspace } = launched.info;
+  const end = once(async () => {
+    await guest.shutdown(SHUTDOWN_MS);
+    await guest[Symbol.asyncDispose]();
+    await launched.end();
+  });
+  return {
+    id: parts.id,
+    isolation: parts.isolation,
+    workspace,
+    closed: guest.closed,
+    exec: (options, signal) =>
+      guest.spawn(
+        {
+          ...options,
+          ...who,
+          cwd: options.cwd ?? workspace,
+          env: { ...parts.env, ...options.env },
+        },
+        signal,
+      ),
+    read: (path, options, signal) => guest.read(path, { ...options, ...who }, signal),
+    write: (path, bytes, options, signal) => guest.write(path, bytes, { ...options, ...who }, signal),
+    stat: (path, options) => guest.stat(path, { ...options, ...who }),
+    list: (path, max) => guest.list(path, { ...who, max }),
+    remove: (path, options) => guest.remove(path, { ...options, ...who }),
+    capture: (sink, options) => capturer.capture(sink, options),
+    end,
+    [Symbol.asyncDispose]: end,
+  };
+}
