@@ -21,7 +21,7 @@ interface Failure {
 }
 
 const OVERFLOW =
-  /context_length_exceeded|exceed_context_size|prompt is too long|maximum context length|exceed(s|ed)? (the )?(context|maximum number of tokens)|input (length|is too long)|context window|request_too_large/i;
+  /context_length_exceeded|exceed_context_size|prompt is too long|maximum context length|exceed(s|ed)? (the )?(available )?(context|maximum number of tokens)|input (length|is too long)|context window|request_too_large/i;
 const BAD_KEY = /API_KEY_INVALID|API key not (valid|found)|invalid (x-)?api.?key/i;
 const BUSY = /overloaded|rate.?limit|server_error|server is busy|RESOURCE_EXHAUSTED|UNAVAILABLE/i;
 const NO_CREDIT = /insufficient_quota|credit balance|billing|insufficient credits/i;
