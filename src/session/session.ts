@@ -1,25 +1,30 @@
 /**
  * One piece of work, composed: a sandbox on a copy of the project, a ledger of what happens in it, prompts and
- * commands, the change set, apply. Whoever starts a session owns it and disposes it; then the guest, its disk and every
+ * commands, the change set, apply. Whoever starts a session owns it and ends it; then the guest, its disk and every
  * process are gone, and the ledger and the conversation stay.
  */
-import { randomUUID } from 'node:crypto';
-import type { AgentLimits } from '../agent/turn.ts';
 import type { Backend } from '../backends/backend.ts';
-import { SafeCoderError, toSafeCoderError } from '../base/errors.ts';
-import type { Emit, EventBody, SafeCoderEvent, Usage } from '../base/events.ts';
+import { isSafeCoderError, SafeCoderError, toSafeCoderError } from '../base/errors.ts';
+import type { Emit, EventBody, IsolationInfo, SafeCoderEvent, Usage } from '../base/events.ts';
 import { once } from '../base/lifetime.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import type { Directories } from '../config/directories.ts';
 import type { Settings } from '../config/schema.ts';
-import type { GuestProcess, SpawnEnd } from '../guest/guest.ts';
+import type { SpawnEnd } from '../guest/guest.ts';
+import type { Entry } from '../ledger/ledger.ts';
 import type { LedgerWriter } from '../ledger/writer.ts';
 import type { Model } from '../providers/model.ts';
+import type { Decision } from '../review/decision.ts';
+import type { ReviewItem } from '../review/review-item.ts';
+import { openSandbox } from '../sandbox/open.ts';
 import type { ExecOptions, Sandbox } from '../sandbox/sandbox.ts';
-import { Conversation } from './conversation.ts';
-import { EntryRecorder } from './entry-recorder.ts';
-import { type OpenedWorkspace, openWorkspace } from './open-workspace.ts';
-import { RunFolder } from './run-folder.ts';
+import { type AgentOptions, AgentWork } from './agent-work.ts';
+import { type Applied, applyChanges } from './apply-changes.ts';
+import { listChanges, summarizeChanges } from './changes.ts';
+import { digestInput, EntryRecorder, type Recorded, warnAboutSkipped } from './entry-recorder.ts';
+import { launchSpec } from './launch-spec.ts';
+import { ProjectCopy } from './project-copy.ts';
+import { RunFolder, sweepRunFolders } from './run-folder.ts';
 import { type SessionFolder, SessionStore } from './store.ts';
 
 export interface SessionOptions {
@@ -37,4 +42,304 @@ export interface SessionOptions {
   /** Aborts the start; later work has signals of its own. */
   signal: AbortSignal;
   now?: () => Date;
+}
+
+export interface SessionEnding {
+  ok: boolean;
+  reason: string;
+}
+
+export class Session implements AsyncDisposable {
+  readonly sandbox: Sandbox;
+  readonly ledger: LedgerWriter;
+  readonly #options: SessionOptions;
+  readonly #folder: SessionFolder;
+  readonly #run: RunFolder;
+  readonly #copy: ProjectCopy;
+  readonly #initial: Entry;
+  readonly #recorder: EntryRecorder;
+  readonly #agent: AgentWork;
+  readonly #emit: Emit;
+  #applied: Applied = { applied: [], conflicts: [] };
+  #ending: SessionEnding = { ok: true, reason: 'done' };
+
+  private constructor(options: SessionOptions, parts: SessionParts) {
+    this.#options = options;
+    this.#folder = parts.folder;
+    this.#run = parts.run;
+    this.#copy = parts.copy;
+    this.#initial = parts.initial;
+    this.#emit = parts.emit;
+    this.sandbox = parts.sandbox;
+    this.ledger = parts.ledger;
+    this.#recorder = new EntryRecorder(parts.sandbox, parts.ledger, options.now ?? (() => new Date()));
+    this.#agent = new AgentWork({
+      sandbox: parts.sandbox,
+      recorder: this.#recorder,
+      folder: parts.folder,
+      copy: parts.copy,
+      ledger: parts.ledger,
+      emit: parts.emit,
+      settings: options.settings,
+      model: options.model,
+      now: options.now ?? (() => new Date()),
+    });
+  }
+
+  /**
+   * Copies the project in, starts the guest, proves its isolation and writes the initial entry. Throws what those throw;
+   * on any throw nothing is left running and no session is left behind.
+   */
+  static async start(options: SessionOptions): Promise<Session> {
+    const now = options.now ?? (() => new Date());
+    sweepRunFolders(options.directories.state, Date.now());
+    await using started = new AsyncDisposableStack();
+    const copy = started.use(ProjectCopy.open(options.project, options));
+    const { face, title } = options;
+    const folder = new SessionStore(options.directories.state).create(
+      {
+        project: copy.root,
+        face,
+        title: title.slice(0, 500),
+        ...(options.model ? { model: options.model.id } : {}),
+      },
+      now(),
+    );
+    started.defer(() => folder[Symbol.dispose]());
+    const discard = folder.discard.bind(folder);
+    try {
+      const emit = createEmit(options, folder, now);
+      const run = started.use(RunFolder.create(options.directories.state));
+      const ledger = started.use(await copy.createLedger(folder));
+      const spec = launchSpec(options, run, copy.root);
+      const source = copy.source(ledger, run.path, emit);
+      const sandbox = started.use(
+        await openSandbox({ backend: options.backend, spec, source, signal: options.signal, emit }),
+      );
+      const initial = await copy.commitInitial(ledger, sandbox.isolation, now());
+      folder.update({ isolation: sandbox.isolation, base: initial.tree });
+      emit({
+        type: 'session.start',
+        path: copy.root,
+        isolation: sandbox.isolation,
+        ...(options.model ? { model: options.model.id } : {}),
+        base: initial.tree,
+        withheld: copy.withheld,
+      });
+      for (const warning of copy.warnings()) emit(warning);
+      const session = new Session(options, { folder, run, copy, ledger, sandbox, initial, emit });
+      started.move();
+      return session;
+    } catch (error) {
+      discard();
+      throw error;
+    }
+  }
+
+  get id(): string {
+    return this.#folder.record.id;
+  }
+
+  get project(): HostPath {
+    return this.#copy.root;
+  }
+
+  get isolation(): IsolationInfo {
+    return this.sandbox.isolation;
+  }
+
+  get usage(): Usage {
+    return this.#agent.usage;
+  }
+
+  /** Where this session's record, events, conversation and ledger are. */
+  get folder(): HostPath {
+    return this.#folder.folder;
+  }
+
+  /** One turn of the agent. Never throws; afterwards a sweep has recorded what background jobs did. */
+  async prompt(text: string, options: AgentOptions): Promise<SessionEnding> {
+    this.#ending = await this.#agent.turn(text, options);
+    await this.#sweepQuietly();
+    return this.#ending;
+  }
+
+  /**
+   * Runs a command outside the agent's turns (`exec`, `shell`, `!command`), captures and records it. Throws `cancelled` after
+   * the command was killed and recorded, `guest/*`, `ledger/*`.
+   */
+  async exec(
+    tool: 'exec' | 'shell',
+    options: ExecOptions,
+    signal: AbortSignal,
+    attach?: Attach,
+  ): Promise<{ end: SpawnEnd; recorded: Recorded }> {
+    const started = performance.now();
+    const process = await this.sandbox.exec(options, signal);
+    attach?.(process);
+    let end: SpawnEnd | undefined;
+    let failure: unknown;
+    try {
+      end = await process.ended;
+    } catch (error) {
+      if (!isSafeCoderError(error, 'cancelled')) throw error;
+      failure = error;
+    }
+    const exitCode = end && exitCodeOf(end);
+    const recorded = await this.#recorder.record(
+      {
+        title: `Agent executed: ${tool}`,
+        kind: 'tool',
+        turn: this.#agent.turns,
+        tool,
+        call: `${tool}-${Math.round(started)}`,
+        inputSha256: digestInput(options.argv),
+        ok: exitCode === 0,
+        durationMs: Math.round(performance.now() - started),
+        ...(exitCode === undefined ? {} : { exitCode }),
+      },
+      { sweep: true },
+    );
+    warnAboutSkipped(this.#emit, recorded.capture);
+    if (end === undefined) throw failure;
+    return { end, recorded };
+  }
+
+  /** Reads everything again with the guest frozen, then compares base and final tree. Throws `guest/*`, `ledger/*`. */
+  async changes(): Promise<ReviewItem[]> {
+    const swept = await this.#sweep();
+    if (swept) warnAboutSkipped(this.#emit, swept.capture);
+    return this.recordedChanges();
+  }
+
+  /** The change set of what the ledger holds; works also when the guest is lost. */
+  async recordedChanges(): Promise<ReviewItem[]> {
+    const head = await this.ledger.head();
+    return listChanges(this.ledger, this.#initial.tree, head.tree, (path) => this.#copy.isIgnored(path));
+  }
+
+  /** Writes the selected changes to the project. Throws `apply/*`; conflicts are a result. */
+  async apply(
+    items: readonly ReviewItem[],
+    decisions: readonly Decision[],
+    signal: AbortSignal,
+  ): Promise<Applied> {
+    const done = await applyChanges({
+      session: this.id,
+      project: this.#copy.root,
+      reader: this.ledger,
+      items,
+      decisions,
+      state: this.#options.directories.state,
+      emit: this.#emit,
+      signal,
+    });
+    this.#applied = {
+      applied: [...this.#applied.applied, ...done.applied],
+      conflicts: [...this.#applied.conflicts, ...done.conflicts],
+    };
+    return done;
+  }
+
+  /** Overrides why the session ended, for `session.end` and the record. */
+  conclude(ending: SessionEnding): void {
+    this.#ending = ending;
+  }
+
+  emit(event: EventBody): void {
+    this.#emit(event);
+  }
+
+  /** Ends the guest, makes the ledger stand alone, emits `session.end`. Idempotent; never hides an earlier error. */
+  readonly end = once(async () => {
+    await using stack = new AsyncDisposableStack();
+    stack.use(this.#copy);
+    stack.use(this.#folder);
+    stack.use(this.ledger);
+    stack.use(this.#run);
+    stack.use(this.sandbox);
+    const entries = await this.ledger.entries();
+    const head = entries.at(-1) ?? this.#initial;
+    const items = await this.recordedChanges();
+    await this.sandbox.end();
+    await this.#copy.settle(this.ledger);
+    this.#folder.update({
+      endedAt: (this.#options.now?.() ?? new Date()).toISOString(),
+      reason: this.#ending.reason,
+      usage: this.usage,
+      final: head.tree,
+    });
+    this.#emit({
+      type: 'session.end',
+      ...this.#ending,
+      changes: summarizeChanges(items),
+      applied: this.#applied.applied,
+      conflicts: this.#applied.conflicts.map(({ path }) => path),
+      ledger: { head: head.id, entries: entries.length },
+      usage: this.usage,
+    });
+  });
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+  }
+
+  #sweep(): Promise<Recorded | undefined> {
+    const turn = this.#agent.turns;
+    return this.#recorder.sweep({ title: `Sweep after turn ${turn}`, kind: 'sweep', turn });
+  }
+
+  /** The sweep at the end of a turn: a failure becomes the session's ending, and the next use of the guest fails anyway. */
+  async #sweepQuietly(): Promise<void> {
+    try {
+      const swept = await this.#sweep();
+      if (swept) warnAboutSkipped(this.#emit, swept.capture);
+    } catch (error) {
+      const failure = toSafeCoderError(error);
+      if (this.#ending.ok) this.#ending = { ok: false, reason: failure.code };
+      this.#emit({
+        type: 'error',
+        code: failure.code,
+        message: failure.message,
+        ...(failure.hint ? { hint: failure.hint } : {}),
+      });
+    }
+  }
+}
+
+type Attach = (process: Awaited<ReturnType<Sandbox['exec']>>) => void;
+
+interface SessionParts {
+  folder: SessionFolder;
+  run: RunFolder;
+  copy: ProjectCopy;
+  ledger: LedgerWriter;
+  sandbox: Sandbox;
+  initial: Entry;
+  emit: Emit;
+}
+
+/** The exit code as a shell gives it: 128 and the signal's number for a killed command. */
+export function exitCodeOf(end: SpawnEnd): number {
+  return end.exitCode ?? 128 + (end.signal ?? 0);
+}
+
+/** Events with their time and session, kept before anyone sees them. Deltas and live output are not kept: their whole is. */
+function createEmit(options: SessionOptions, folder: SessionFolder, now: () => Date): Emit {
+  const passing = new Set(['progress', 'message.delta', 'reasoning.delta', 'tool.output']);
+  return (body) => {
+    const event: SafeCoderEvent = { ...body, at: now().toISOString(), session: folder.record.id };
+    if (!passing.has(body.type)) {
+      try {
+        folder.appendEvent(event);
+      } catch (error) {
+        throw new SafeCoderError(
+          'environment/disk-full',
+          `The session's events can't be written to ${folder.folder}.`,
+          { cause: error },
+        );
+      }
+    }
+    options.onEvent(event);
+  };
 }

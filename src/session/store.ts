@@ -160,6 +160,11 @@ export class SessionFolder implements Disposable {
     this.#save();
   }
 
+  /** Removes a session that never came to be. */
+  discard(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
   appendEvent(event: SafeCoderEvent): void {
     appendFileSync(join(this.folder, 'events.jsonl'), `${JSON.stringify(event)}\n`, { mode: 0o600 });
   }

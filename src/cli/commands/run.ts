@@ -1,0 +1,48 @@
+/** `run`: one task without a person. */
+import { EXIT, type ExitCode, SafeCoderError } from '../../base/errors.ts';
+import { chooseModel, readTask } from '../choose-model.ts';
+import { type CommonFlags, createContext, withSignals } from '../context.ts';
+import { applyByMode, attempt, endSession, exitCodeOfReason, showChanges } from '../finish-session.ts';
+import { createFace, startSession } from '../start-session.ts';
+
+export interface RunFlags extends CommonFlags {
+  apply: 'none' | 'safe' | 'all';
+  record?: string;
+}
+
+export async function run(task: string | undefined, flags: RunFlags): Promise<void> {
+  const text = readTask(task);
+  const context = createContext(flags);
+  const model = await chooseModel(context, flags);
+  const face = createFace(context);
+  process.exitCode = await withSignals(async (cancelled) => {
+    const signal = withTimeout(cancelled, context.config.settings.timeout);
+    await using session = await startSession(context, face, { face: 'run', title: text, model, signal });
+    const ending = await session.prompt(text, { signal, isInteractive: false });
+    let code: ExitCode = exitCodeOfReason(ending.reason);
+    if (isTimeout(signal)) {
+      session.conclude({ ok: false, reason: 'timeout' });
+      code = EXIT.unsuccessful;
+    }
+    // What was done is shown also when the turn failed; only a turn that went well applies by itself.
+    code = await attempt(face, code, async () => {
+      const items = await showChanges(context, face, session);
+      return applyByMode(context, session, items, ending.ok ? flags.apply : 'none', cancelled);
+    });
+    if (code === EXIT.conflict) session.conclude({ ok: false, reason: 'conflict' });
+    return attempt(face, code, async () => {
+      await endSession(context, face, session);
+      return EXIT.done;
+    });
+  });
+}
+
+/** The signal, aborted as well once the time is over. */
+export function withTimeout(signal: AbortSignal, timeoutMs: number | undefined): AbortSignal {
+  if (timeoutMs === undefined) return signal;
+  return AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+}
+
+export function isTimeout(signal: AbortSignal): boolean {
+  return signal.aborted && !(signal.reason instanceof SafeCoderError);
+}

@@ -1,0 +1,125 @@
+/** The end of a session on the screen: changes, what lands, what is gone. */
+import { EXIT, type ExitCode, toSafeCoderError } from '../base/errors.ts';
+import { showPath } from '../base/path-bytes.ts';
+import type { Decision } from '../review/decision.ts';
+import type { ReviewItem } from '../review/review-item.ts';
+import { decideAll } from '../review/select.ts';
+import type { Applied } from '../session/apply-changes.ts';
+import { summarizeChanges } from '../session/changes.ts';
+import type { Session } from '../session/session.ts';
+import { formatChanges } from '../tui/change-list.ts';
+import { NOT_ISOLATED } from '../tui/event-printer.ts';
+import type { Context } from './context.ts';
+import type { Face } from './start-session.ts';
+
+export interface Finished {
+  items: ReviewItem[];
+  applied: Applied | undefined;
+}
+
+/** Shows the change summary; also from the ledger alone when the guest is lost. Throws `guest/*`, `ledger/*`. */
+export async function showChanges(context: Context, face: Face, session: Session): Promise<ReviewItem[]> {
+  const items = await session.changes();
+  face.printer.finishLine();
+  if (!context.json && !(context.quiet && items.length === 0)) {
+    context.err.write(formatChanges(summarizeChanges(items), context.err.style));
+  }
+  return items;
+}
+
+/** Applies by mode and says what landed. Returns 6 when something of the host changed meanwhile. */
+export async function applyByMode(
+  context: Context,
+  session: Session,
+  items: readonly ReviewItem[],
+  mode: 'none' | 'safe' | 'all',
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  if (items.length === 0) return EXIT.done;
+  if (mode === 'none') {
+    note(context, `Nothing was applied. To apply: safe-coder apply ${session.id.slice(0, 8)}\n`);
+    return EXIT.done;
+  }
+  const decisions = decideAll(items, mode);
+  const held = decisions.filter(({ decision }) => decision === 'reject').length;
+  if (held > 0)
+    note(
+      context,
+      `${held} held back because of what is marked with "!": safe-coder apply ${session.id.slice(0, 8)}\n`,
+    );
+  return applyDecisions(context, session, items, decisions, signal);
+}
+
+export async function applyDecisions(
+  context: Context,
+  session: Session,
+  items: readonly ReviewItem[],
+  decisions: readonly Decision[],
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  if (!decisions.some(({ decision }) => decision === 'accept')) {
+    note(context, 'Nothing was accepted, nothing was applied.\n');
+    return EXIT.done;
+  }
+  note(context, 'Syncing to host...\n');
+  const done = await session.apply(items, decisions, signal);
+  return tellApplied(context, session.project, session.id, done);
+}
+
+/** `✓ Changes synced to host: …`, and what was left alone. */
+export function tellApplied(context: Context, project: string, id: string, done: Applied): ExitCode {
+  const { style } = context.err;
+  if (done.applied.length > 0) {
+    const undo = `(undo: safe-coder undo ${id.slice(0, 8)})`;
+    note(context, `${style.green('✓')} Changes synced to host: ${showPath(project)}   ${style.dim(undo)}\n`);
+  }
+  for (const { path, reason } of done.conflicts) {
+    note(context, `${style.red('✗')} ${showPath(path)} was left alone: ${reason}\n`);
+  }
+  return done.conflicts.length > 0 ? EXIT.conflict : EXIT.done;
+}
+
+/** Ends the session and says that the sandbox is gone. */
+export async function endSession(context: Context, face: Face, session: Session): Promise<void> {
+  const { level } = session.isolation;
+  await session.end();
+  face.printer.finishLine();
+  if (context.quiet || context.json) return;
+  const { style } = context.err;
+  note(context, `${style.green('✓')} Stopped ${level === 'vm' ? 'VM' : 'sandbox'} ${session.sandbox.id}\n`);
+  if (level === 'demo') note(context, `${style.red(NOT_ISOLATED)}\n`);
+}
+
+/** Why a turn ended, as an exit code. */
+export function exitCodeOfReason(reason: string): ExitCode {
+  if (reason === 'done') return EXIT.done;
+  if (reason === 'cancelled') return EXIT.cancelled;
+  if (reason.startsWith('provider/') || reason.startsWith('replay/')) return EXIT.provider;
+  if (reason.startsWith('guest/')) return EXIT.guest;
+  if (reason.startsWith('ledger/') || reason.startsWith('environment/')) return EXIT.environment;
+  return EXIT.unsuccessful;
+}
+
+/** Runs an ending step; a failure is shown and becomes the exit code, unless there is a worse one already. */
+export async function attempt(face: Face, code: ExitCode, step: () => Promise<ExitCode>): Promise<ExitCode> {
+  try {
+    const next = await step();
+    return code === EXIT.done ? next : code;
+  } catch (error) {
+    const failure = toSafeCoderError(error);
+    const { code: name, message, hint } = failure;
+    face.show({
+      type: 'error',
+      code: name,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      at: new Date().toISOString(),
+      session: '',
+    });
+    return code === EXIT.done ? failure.exitCode : code;
+  }
+}
+
+function note(context: Context, text: string): void {
+  if (!context.json) context.err.write(text);
+}

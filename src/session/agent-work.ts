@@ -1,0 +1,192 @@
+/** The agent's part of a session: the conversation, turns, and what happens around each tool call. */
+import { runTurn } from '../agent/run-turn.ts';
+import { createSystemPrompt } from '../agent/system-prompt.ts';
+import { type AgentLimits, DEFAULT_STEPS, type RunTool, type TurnReason } from '../agent/turn.ts';
+import { isSafeCoderError, SafeCoderError } from '../base/errors.ts';
+import type { Emit, IsolationInfo, Usage } from '../base/events.ts';
+import { showSize } from '../config/quantities.ts';
+import type { Settings } from '../config/schema.ts';
+import type { LedgerReader } from '../ledger/ledger.ts';
+import type { ConversationMessage, Model } from '../providers/model.ts';
+import { findModelFacts } from '../providers/model-facts.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import { createTools } from '../tools/create-tools.ts';
+import type { Tool } from '../tools/tool.ts';
+import { digestInput, type EntryRecorder } from './entry-recorder.ts';
+import type { ProjectCopy } from './project-copy.ts';
+import type { SessionEnding } from './session.ts';
+import type { SessionFolder } from './store.ts';
+
+export interface AgentOptions {
+  signal: AbortSignal;
+  /** A person is there: more steps before it stops by itself. */
+  isInteractive: boolean;
+}
+
+export interface AgentParts {
+  sandbox: Sandbox;
+  recorder: EntryRecorder;
+  folder: SessionFolder;
+  copy: ProjectCopy;
+  ledger: LedgerReader;
+  emit: Emit;
+  settings: Settings;
+  model: Model | undefined;
+  now: () => Date;
+}
+
+export class AgentWork {
+  readonly #parts: AgentParts;
+  readonly #tools: Tool[];
+  #system: string | undefined;
+  #conversation: ConversationMessage[] = [];
+  #turns = 0;
+  readonly #usage: Usage = { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, turns: 0 };
+
+  constructor(parts: AgentParts) {
+    this.#parts = parts;
+    this.#tools = createTools({ sandbox: parts.sandbox });
+  }
+
+  get turns(): number {
+    return this.#turns;
+  }
+
+  get usage(): Usage {
+    return { ...this.#usage };
+  }
+
+  /** One turn. Never throws: what went wrong is the ending's reason, and an `error` event has told it. */
+  async turn(text: string, options: AgentOptions): Promise<SessionEnding> {
+    const { model, emit, folder, settings } = this.#parts;
+    if (model === undefined) throw new SafeCoderError('bug', 'This session has no model.');
+    this.#turns += 1;
+    this.#usage.turns = this.#turns;
+    emit({ type: 'turn.start', turn: this.#turns });
+    emit({ type: 'message', role: 'user', text });
+    const keep = (message: ConversationMessage) => folder.appendMessages([message]);
+    const user: ConversationMessage = { role: 'user', parts: [{ type: 'text', text }] };
+    keep(user);
+    const price = settings.prices?.[model.id] ?? findModelFacts(model.id).price;
+    const result = await runTurn({
+      model,
+      system: await this.#systemPrompt(),
+      conversation: [...this.#conversation, user],
+      tools: this.#tools,
+      runTool: this.#runTool,
+      emit,
+      onMessage: keep,
+      limits: this.#limits(options.isInteractive),
+      signal: options.signal,
+      ...(price === undefined ? {} : { price: toPrice(price) }),
+    });
+    this.#conversation = result.conversation;
+    this.#count(result.usage);
+    if (result.error) {
+      const { code, message, hint } = result.error;
+      emit({ type: 'error', code, message, ...(hint === undefined ? {} : { hint }) });
+    }
+    emit({ type: 'turn.end', turn: this.#turns, reason: result.reason });
+    return { ok: result.reason === 'done', reason: result.error?.code ?? nameReason(result.reason) };
+  }
+
+  /** Runs one call and records it; its result leaves here only when the entry is on disk. */
+  readonly #runTool: RunTool = async (call, tool, input, signal) => {
+    const { sandbox, recorder, emit, model } = this.#parts;
+    const started = performance.now();
+    let outcome: { result?: Awaited<ReturnType<Tool['run']>>; cancelled?: unknown };
+    try {
+      const onOutput = (text: string) => emit({ type: 'tool.output', call, text });
+      outcome = { result: await tool.run(input, { sandbox, call: callName(call), signal, onOutput }) };
+    } catch (error) {
+      // A cancelled execution has changed things too: it is recorded before the turn ends.
+      if (!isSafeCoderError(error, 'cancelled')) throw error;
+      outcome = { cancelled: error };
+    }
+    const { result } = outcome;
+    const recorded = await recorder.record(
+      {
+        title: `Agent executed: ${tool.name}`,
+        kind: 'tool',
+        turn: this.#turns,
+        call: callName(call),
+        tool: tool.name,
+        inputSha256: digestInput(input),
+        ok: result?.ok ?? false,
+        durationMs: Math.round(performance.now() - started),
+        ...(result?.exitCode === undefined ? {} : { exitCode: result.exitCode }),
+        ...(model === undefined ? {} : { model: model.id }),
+      },
+      { sweep: false, wrote: result?.wrote ?? [] },
+    );
+    if (result === undefined) throw outcome.cancelled;
+    const { entry, changed, capture } = recorded;
+    return { ...result, entry: entry.id, seq: entry.trailers.seq, changed, skipped: capture.skipped };
+  };
+
+  #limits(isInteractive: boolean): AgentLimits {
+    const { maxTurns, maxCost } = this.#parts.settings;
+    const spent = this.#usage.costUsd ?? 0;
+    return {
+      maxSteps: maxTurns ?? DEFAULT_STEPS[isInteractive ? 'interactive' : 'headless'],
+      ...(maxCost === undefined ? {} : { maxCostUsd: Math.max(0, maxCost - spent) }),
+    };
+  }
+
+  async #systemPrompt(): Promise<string> {
+    this.#system ??= await this.#buildSystemPrompt();
+    return this.#system;
+  }
+
+  async #buildSystemPrompt(): Promise<string> {
+    const { sandbox, copy, settings, now } = this.#parts;
+    const guidance = await copy.readBaseFile(this.#parts.ledger, 'AGENTS.md');
+    return createSystemPrompt({
+      workspace: sandbox.workspace,
+      platform: describePlatform(sandbox.isolation),
+      date: now().toISOString().slice(0, 10),
+      network: settings.network === 'none' ? 'None: nothing can be downloaded.' : settings.network,
+      resources: `${settings.cpus} CPUs, ${showSize(settings.memory)} memory, ${showSize(settings.disk)} disk`,
+      withheld: copy.withheld,
+      guidance: guidance === undefined ? [] : [{ path: 'AGENTS.md', text: guidance }],
+    });
+  }
+
+  #count(usage: {
+    inputTokens: number;
+    outputTokens: number;
+    cachedInputTokens: number;
+    costUsd?: number;
+  }): void {
+    this.#usage.inputTokens += usage.inputTokens;
+    this.#usage.outputTokens += usage.outputTokens;
+    this.#usage.cachedInputTokens = (this.#usage.cachedInputTokens ?? 0) + usage.cachedInputTokens;
+    if (usage.costUsd !== undefined) this.#usage.costUsd = (this.#usage.costUsd ?? 0) + usage.costUsd;
+  }
+}
+
+/** A provider's call id as a name for entries and files in the guest. */
+function callName(call: string): string {
+  return call.replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 64) || 'call';
+}
+
+function nameReason(reason: TurnReason): string {
+  return reason === 'aborted' ? 'cancelled' : reason;
+}
+
+function describePlatform(isolation: IsolationInfo): string {
+  if (isolation.level === 'demo') return "Linux, the person's own machine: there is no isolation";
+  return 'Linux in a virtual machine of its own';
+}
+
+function toPrice({
+  input,
+  output,
+  cachedInput,
+}: {
+  input: number;
+  output: number;
+  cachedInput?: number | undefined;
+}) {
+  return { input, output, ...(cachedInput === undefined ? {} : { cachedInput }) };
+}
