@@ -140,6 +140,11 @@ export class ModelTextFilter {
     return this.#take();
   }
 
+  /** The line that is not complete yet, as it stands. */
+  get pending(): string {
+    return escapeForTerminal(this.#line);
+  }
+
   #read(text: string): string {
     let at = 0;
     while (at < text.length)
