@@ -51,19 +51,19 @@ const TABLE: Record<string, ModelFacts> = {
 };
 
 /**
- * What is known of a model, by its `provider/name`. A model that nobody knows has no facts: no cost is shown for it rather
- * than a wrong one. Local models cost nothing.
+ * What is known of a model, by its `provider/name`; the user's `ownPrices` for exactly that name win. A model that nobody
+ * knows has no facts: no cost is shown for it rather than a wrong one. Local models cost nothing.
  */
-export function findModelFacts(id: string): ModelFacts {
+export function findModelFacts(id: string, ownPrices: Record<string, ModelPrice> = {}): ModelFacts {
+  const own = Object.hasOwn(ownPrices, id) ? ownPrices[id] : undefined;
+  return own === undefined ? findInTable(id) : { ...findInTable(id), price: own };
+}
+
+function findInTable(id: string): ModelFacts {
   if (id.startsWith('ollama/') || id.startsWith('replay/')) return { price: { input: 0, output: 0 } };
   const names = Object.keys(TABLE).filter((name) => isOfFamily(id, name));
   const longest = names.reduce((best, name) => (name.length > best.length ? name : best), '');
   return TABLE[longest] ?? {};
-}
-
-/** The price of a model: the user's own for exactly this `provider/name`, else the table's, else undefined. */
-export function findPrice(id: string, own: Record<string, ModelPrice> = {}): ModelPrice | undefined {
-  return (Object.hasOwn(own, id) ? own[id] : undefined) ?? findModelFacts(id).price;
 }
 
 /** `claude-sonnet-4-20250514` and `claude-sonnet-4-5` are of `claude-sonnet-4`; `gpt-4.1-mini` is not of `gpt-4`. */
