@@ -86,17 +86,18 @@ async function refuse(
       if (linkFault !== undefined) refusals.set(path, linkFault);
     }
   }
-  const puts = intents.filter((i) => i.target !== undefined && !refusals.has(i.path)).map((i) => i.path);
+  const puts = intents.filter((i) => i.target !== undefined).map((i) => i.path);
   const all = new Set(puts);
   for (const path of puts) {
     const above = foldersAbove(path).find((folder) => all.has(folder));
     if (above === undefined) continue;
-    refusals.set(path, `${showPath(above)} would be a file, not a folder`);
-    refusals.set(above, `${showPath(path)} would be below it`);
+    if (!refusals.has(path)) refusals.set(path, `${showPath(above)} would be a file, not a folder`);
+    if (!refusals.has(above)) refusals.set(above, `${showPath(path)} would be below it`);
   }
   if (options.isRestoring) return refusals;
   for (const [path, other] of findCollisions(puts)) {
-    refusals.set(path as RelPath, `its name collides with ${showPath(other)}`);
+    if (!refusals.has(path as RelPath))
+      refusals.set(path as RelPath, `its name collides with ${showPath(other)}`);
   }
   const added = intents.filter((i) => i.target !== undefined && i.expected === undefined);
   for (const { path } of added) {
@@ -185,12 +186,10 @@ function makeRoom(
   }
   if (state.kind !== 'directory') return 'the host has something there that the session did not know';
   const below = filesBelow(root, path);
-  const stranger = below.find((file) => !removals.has(file));
-  if (below.length === 0 || stranger !== undefined) {
-    return `a folder is there${stranger === undefined ? '' : `, and ${showPath(stranger)} in it is not part of the plan`}`;
-  }
   for (const file of below) ties.push([path, file]);
-  return undefined;
+  const stranger = below.find((file) => !removals.has(file));
+  if (below.length > 0 && stranger === undefined) return undefined;
+  return `a folder is there${stranger === undefined ? '' : `, and ${showPath(stranger)} in it is not part of the plan`}`;
 }
 
 function describeChange(state: HostState): string {
