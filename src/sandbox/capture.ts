@@ -153,7 +153,7 @@ export class Capturer {
         .sort((a, b) => order(a.path, b.path)),
       ignored: survey.ignored,
       gitChanged: isOtherGit(this.#git, survey.git),
-      isSweep: isFrozen && !truncated,
+      isSweep: isFrozen && !skipped.some(({ reason }) => reason === 'budget'),
     };
   }
 

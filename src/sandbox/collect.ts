@@ -43,11 +43,13 @@ export async function collect(
 ): Promise<Collected> {
   const out: Collected = { files: new Map(), kept: new Set(), absent: new Set(), skipped: [] };
   const wanted: RelPath[] = [];
+  const unsure: [RelPath, Seen][] = [];
   let budget = options.maxTotalBytes;
   for (const [path, change] of files) {
     const before = seen.get(path);
-    if (before !== undefined && !before.isRacy && !options.isSweep && isSameStamp(before, change.stat)) {
-      out.files.set(path, before);
+    if (before !== undefined && !options.isSweep && isSameStamp(before, change.stat)) {
+      if (before.isRacy) unsure.push([path, before]);
+      else out.files.set(path, before);
     } else if (change.stat.kind === 'symlink') {
       const target = encodePath(change.target ?? '');
       const file = {
@@ -61,6 +63,14 @@ export async function collect(
       out.skipped.push({ path, reason: 'budget', detail: `${change.stat.size} bytes` });
     } else {
       budget -= change.stat.size;
+      wanted.push(path);
+    }
+  }
+  // What may have changed comes after what did, so that it can't use up the budget.
+  for (const [path, before] of unsure) {
+    if (before.size > budget) out.files.set(path, before);
+    else {
+      budget -= before.size;
       wanted.push(path);
     }
   }
