@@ -2,16 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SafeCoderError } from '../base/errors.ts';
-import type { HostPath } from '../base/path-bytes.ts';
 import { findApiKey, findBaseUrl, keyVariables } from '../config/keys.ts';
 import type { Model } from '../providers/model.ts';
 import { parseModelId } from '../providers/model-id.ts';
 import type { Context } from './context.ts';
-
-/** `workspace` is where replayed calls find the project in the guest; known once the session runs. */
-export interface ChosenModel {
-  model: Model;
-}
 
 /** Throws `config/no-model`, `config/no-key` or what the model id's parser throws, each with the next step. */
 export async function chooseModel(context: Context, flags: { record?: string }): Promise<Model> {
@@ -29,7 +23,7 @@ export async function chooseModel(context: Context, flags: { record?: string }):
   const model = await createFromId(id, context);
   if (flags.record === undefined) return model;
   const { createRecorder } = await import('../providers/record-model.ts');
-  return createRecorder(model, resolve(flags.record) as HostPath);
+  return createRecorder(model, resolve(flags.record), { workspace: context.project });
 }
 
 async function createFromId(id: string, context: Context): Promise<Model> {
@@ -37,7 +31,7 @@ async function createFromId(id: string, context: Context): Promise<Model> {
   const parsed = parseModelId(id);
   if (parsed.provider === 'replay') {
     const { createReplayModel } = await import('../providers/replay-model.ts');
-    return createReplayModel(resolve(parsed.name) as HostPath);
+    return createReplayModel(resolve(parsed.name), { workspace: context.project });
   }
   const apiKey = findApiKey(parsed.provider, settings, context.environment);
   const baseUrl = findBaseUrl(parsed.provider, settings, context.environment);

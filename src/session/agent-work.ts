@@ -45,7 +45,7 @@ export class AgentWork {
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
-    this.#tools = createTools({ sandbox: parts.sandbox });
+    this.#tools = createTools();
   }
 
   get turns(): number {

@@ -1,0 +1,273 @@
+/** `chat`: prompts, replies and tool calls as they run; at the end the changes, a question, apply. */
+import {
+  EXIT,
+  type ExitCode,
+  isSafeCoderError,
+  SafeCoderError,
+  toSafeCoderError,
+} from '../../base/errors.ts';
+import { showSize } from '../../config/quantities.ts';
+import type { ReviewItem } from '../../review/review-item.ts';
+import { decideAll, decideByPatterns } from '../../review/select.ts';
+import type { Session } from '../../session/session.ts';
+import { NOT_ISOLATED } from '../../tui/event-printer.ts';
+import { LineEditor } from '../../tui/line-editor.ts';
+import { chooseModel } from '../choose-model.ts';
+import { type CommonFlags, type Context, createContext } from '../context.ts';
+import { applyDecisions, attempt, endSession, showChanges } from '../finish-session.ts';
+import { createFace, type Face, startSession } from '../start-session.ts';
+
+const HELP = `/changes   what changed so far          /quit   end the session, review, apply (or Ctrl-D)
+/help      this list                     !CMD    run a command in the sandbox
+Ctrl-C stops the turn; twice at the prompt, it leaves.
+`;
+
+export async function chat(flags: CommonFlags & { record?: string }): Promise<void> {
+  const context = createContext(flags);
+  if (context.json) {
+    throw new SafeCoderError('usage/bad-argument', 'A chat is for people.', {
+      hint: 'For programs: safe-coder run "TASK" --json',
+    });
+  }
+  const model = await chooseModel(context, flags);
+  const face = createFace(context);
+  const start = new AbortController();
+  using editor = new LineEditor(process.stdin, process.stdout, []);
+  editor.onInterrupt = () => start.abort(new SafeCoderError('cancelled', 'Cancelled.'));
+  using _terminate = onTerminate(() =>
+    start.abort(new SafeCoderError('cancelled', 'Cancelled by a signal.')),
+  );
+  await using session = await startSession(context, face, {
+    face: 'chat',
+    title: 'chat',
+    model,
+    signal: start.signal,
+  });
+  const { settings } = context.config;
+  const { style } = context.out;
+  context.out.write(
+    style.dim(
+      `${model.id} · ${settings.cpus} CPUs, ${showSize(settings.memory)}, disk ${showSize(settings.disk)} · network ${settings.network} · /help\n`,
+    ),
+  );
+  await converse(new Chat(context, face, session, editor, start.signal));
+  process.exitCode = await finish(context, face, session, editor);
+}
+
+class Chat {
+  readonly context: Context;
+  readonly face: Face;
+  readonly session: Session;
+  readonly editor: LineEditor;
+  /** Aborted by SIGTERM and SIGHUP: the chat ends as with /quit, without a question. */
+  readonly terminated: AbortSignal;
+
+  constructor(context: Context, face: Face, session: Session, editor: LineEditor, terminated: AbortSignal) {
+    this.context = context;
+    this.face = face;
+    this.session = session;
+    this.editor = editor;
+    this.terminated = terminated;
+  }
+}
+
+/** Until the person leaves or the guest is lost. */
+async function converse(chat: Chat): Promise<void> {
+  const { context, session, editor } = chat;
+  let isLeaving = false;
+  while (!chat.terminated.aborted) {
+    const mark = session.isolation.level === 'demo' ? `${context.out.style.red(NOT_ISOLATED)}\n> ` : '> ';
+    const line = await editor.read(mark);
+    if (line.kind === 'end') return;
+    if (line.kind === 'interrupt') {
+      if (isLeaving) return;
+      isLeaving = true;
+      context.out.write(context.out.style.dim('\nCtrl-C again leaves.\n'));
+      continue;
+    }
+    isLeaving = false;
+    const text = line.text.trim();
+    if (text === '') continue;
+    if (text === '/quit' || text === '/exit') return;
+    await answer(chat, text);
+    if (await isLost(session)) return;
+  }
+}
+
+async function answer(chat: Chat, text: string): Promise<void> {
+  const { context, face, session } = chat;
+  if (text === '/help') context.out.write(HELP);
+  else if (text === '/changes')
+    await attempt(face, EXIT.done, async () => {
+      await showChanges(context, face, session);
+      return EXIT.done;
+    });
+  else if (text.startsWith('!')) await runCommand(chat, text.slice(1).trim());
+  else if (/^\/[a-z]+$/.test(text)) context.out.write(`There is no command ${text}.\n${HELP}`);
+  else await turn(chat, text);
+}
+
+async function turn({ context, face, session, editor, terminated }: Chat, text: string): Promise<void> {
+  const controller = new AbortController();
+  editor.onInterrupt = () => controller.abort(new SafeCoderError('cancelled', 'Stopped by Ctrl-C.'));
+  try {
+    const signal = AbortSignal.any([controller.signal, terminated]);
+    const ending = await session.prompt(text, { signal, isInteractive: true });
+    face.printer.finishLine();
+    if (ending.reason === 'cancelled')
+      context.out.write(context.out.style.dim('Stopped. What was done so far is in the ledger.\n'));
+    else if (!ending.ok && !ending.reason.includes('/'))
+      context.out.write(context.out.style.dim(`Stopped: ${ending.reason}.\n`));
+  } finally {
+    editor.onInterrupt = () => undefined;
+  }
+}
+
+/** `!CMD`: the person's own command in the sandbox, recorded like any other execution. */
+async function runCommand(
+  { context, face, session, editor, terminated }: Chat,
+  command: string,
+): Promise<void> {
+  if (command === '') return;
+  const controller = new AbortController();
+  editor.onInterrupt = () => controller.abort(new SafeCoderError('cancelled', 'Stopped by Ctrl-C.'));
+  const call = `user-${Date.now().toString(36)}`;
+  const decoder = new TextDecoder();
+  session.emit({ type: 'tool.start', call, tool: 'exec', input: { command } });
+  const started = performance.now();
+  try {
+    const { end, recorded } = await session.exec(
+      'exec',
+      {
+        argv: ['/bin/sh', '-c', command],
+        mergeStderr: true,
+        onOutput: (chunk) =>
+          session.emit({ type: 'tool.output', call, text: decoder.decode(chunk, { stream: true }) }),
+      },
+      AbortSignal.any([controller.signal, terminated]),
+    );
+    const exitCode = end.exitCode ?? 128 + (end.signal ?? 0);
+    const { entry, changed } = recorded;
+    session.emit({
+      type: 'tool.end',
+      call,
+      tool: 'exec',
+      ok: exitCode === 0,
+      exitCode,
+      durationMs: Math.round(performance.now() - started),
+      entry: entry.id,
+      seq: entry.trailers.seq,
+      changed,
+      text: '',
+    });
+  } catch (error) {
+    const { code, message, hint } = toSafeCoderError(error);
+    face.show({
+      type: 'error',
+      code,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      at: new Date().toISOString(),
+      session: session.id,
+    });
+  } finally {
+    editor.onInterrupt = () => undefined;
+  }
+  context.out.write('');
+}
+
+async function isLost(session: Session): Promise<boolean> {
+  return Promise.race([session.sandbox.closed.then(() => true), Promise.resolve(false)]);
+}
+
+/** Changes, the question, apply, clean up. */
+async function finish(context: Context, face: Face, session: Session, editor: LineEditor): Promise<ExitCode> {
+  const cancel = new AbortController();
+  editor.onInterrupt = () => cancel.abort(new SafeCoderError('cancelled', 'Cancelled.'));
+  let code: ExitCode = EXIT.done;
+  let items: ReviewItem[] = [];
+  code = await attempt(face, code, async () => {
+    items = await changesOrRecorded(context, face, session);
+    return EXIT.done;
+  });
+  if (items.length > 0)
+    code = await attempt(face, code, () => askAndApply(context, session, items, editor, cancel.signal));
+  const lost = await isLost(session);
+  code = await attempt(face, code, async () => {
+    await endSession(context, face, session);
+    return EXIT.done;
+  });
+  return lost && code === EXIT.done ? EXIT.guest : code;
+}
+
+/** The changes with a last sweep; those of the ledger when the guest is lost. */
+async function changesOrRecorded(context: Context, face: Face, session: Session): Promise<ReviewItem[]> {
+  try {
+    return await showChanges(context, face, session);
+  } catch (error) {
+    if (!isSafeCoderError(error) || !error.code.startsWith('guest/')) throw error;
+    face.show({
+      type: 'warning',
+      code: error.code,
+      message: 'The guest is lost; these are the changes up to the last entry.',
+      at: new Date().toISOString(),
+      session: session.id,
+    });
+    const { formatChanges } = await import('../../tui/change-list.ts');
+    const { summarizeChanges } = await import('../../session/changes.ts');
+    const items = await session.recordedChanges();
+    context.err.write(formatChanges(summarizeChanges(items), context.err.style));
+    return items;
+  }
+}
+
+async function askAndApply(
+  context: Context,
+  session: Session,
+  items: readonly ReviewItem[],
+  editor: LineEditor,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  const risky = items.some((item) => item.risk.length > 0);
+  editor.forgetQueued();
+  for (;;) {
+    context.out.write(
+      risky
+        ? 'Apply? [a]ll, [s]afe (without what is marked "!"), [f]iles..., [N]othing\n'
+        : 'Apply? [a]ll, [f]iles..., [N]othing\n',
+    );
+    const line = await editor.read('apply> ');
+    const answer = line.kind === 'line' ? line.text.trim().toLowerCase() : 'n';
+    if (answer === 'a' || answer === 'all')
+      return applyDecisions(context, session, items, decideAll(items, 'all'), signal);
+    if (answer === 's' || answer === 'safe')
+      return applyDecisions(context, session, items, decideAll(items, 'safe'), signal);
+    if (answer === 'f' || answer === 'files') {
+      const chosen = await editor.read('files (patterns, e.g. src/** *.md)> ');
+      const accept =
+        chosen.kind === 'line' ? chosen.text.split(/\s+/).filter((pattern) => pattern !== '') : [];
+      if (accept.length === 0) continue;
+      try {
+        return await applyDecisions(context, session, items, decideByPatterns(items, { accept }), signal);
+      } catch (error) {
+        if (!isSafeCoderError(error, 'usage/bad-argument')) throw error;
+        context.out.write(`${error.message}\n`);
+        continue;
+      }
+    }
+    if (answer === '' || answer.startsWith('n')) {
+      context.out.write(`Nothing was applied. To apply later: safe-coder apply ${session.id.slice(0, 8)}\n`);
+      return EXIT.done;
+    }
+  }
+}
+
+function onTerminate(stop: () => void): Disposable {
+  const names = ['SIGTERM', 'SIGHUP'] as const;
+  for (const name of names) process.on(name, stop);
+  return {
+    [Symbol.dispose]: () => {
+      for (const name of names) process.off(name, stop);
+    },
+  };
+}

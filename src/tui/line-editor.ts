@@ -1,0 +1,99 @@
+/** Lines from a person, with editing and history, and what Ctrl-C and Ctrl-D mean. */
+import { createInterface, type Interface } from 'node:readline';
+
+export type Line = { kind: 'line'; text: string } | { kind: 'interrupt' } | { kind: 'end' };
+
+/** More lines that arrive within this time of each other are one paste. */
+const PASTE_MS = 25;
+
+/**
+ * Reads lines while a prompt is shown. Lines that come in one burst (a paste) are one text. Between prompts, keys are not
+ * read, except that Ctrl-C is reported to `onInterrupt`.
+ */
+export class LineEditor implements Disposable {
+  readonly #input: NodeJS.ReadStream;
+  readonly #lines: Interface;
+  readonly #queue: string[] = [];
+  #waiting: ((line: Line) => void) | undefined;
+  #burst: string[] = [];
+  #burstTimer: NodeJS.Timeout | undefined;
+  #isEnded = false;
+  onInterrupt: () => void = () => undefined;
+
+  constructor(input: NodeJS.ReadStream, output: NodeJS.WriteStream, history: string[]) {
+    this.#input = input;
+    this.#lines = createInterface({
+      input,
+      output,
+      terminal: output.isTTY === true && input.isTTY === true,
+      history,
+      historySize: 500,
+      removeHistoryDuplicates: true,
+    });
+    this.#lines.on('line', (text) => this.#collect(text));
+    this.#lines.on('SIGINT', () => this.#interrupt());
+    this.#lines.on('close', () => this.#end());
+  }
+
+  /** Shows the prompt and waits for a text, Ctrl-C or the end of input. */
+  read(prompt: string): Promise<Line> {
+    const text = this.#queue.shift();
+    if (text !== undefined) return Promise.resolve({ kind: 'line', text });
+    if (this.#isEnded) return Promise.resolve({ kind: 'end' });
+    this.#lines.setPrompt(prompt);
+    this.#lines.prompt();
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+    });
+  }
+
+  /** Texts that were typed while nobody asked; they answer the next reads. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** Forgets what was typed ahead: it must not answer a question that nobody has seen. */
+  forgetQueued(): void {
+    this.#queue.length = 0;
+    this.#burst = [];
+    clearTimeout(this.#burstTimer);
+    this.#lines.write(null, { ctrl: true, name: 'u' });
+  }
+
+  #collect(text: string): void {
+    this.#burst.push(text);
+    clearTimeout(this.#burstTimer);
+    this.#burstTimer = setTimeout(() => this.#deliver(), PASTE_MS);
+  }
+
+  #deliver(): void {
+    const text = this.#burst.join('\n');
+    this.#burst = [];
+    if (this.#waiting) this.#settle({ kind: 'line', text });
+    else this.#queue.push(text);
+  }
+
+  #interrupt(): void {
+    if (this.#waiting) this.#settle({ kind: 'interrupt' });
+    else this.onInterrupt();
+  }
+
+  #end(): void {
+    this.#isEnded = true;
+    clearTimeout(this.#burstTimer);
+    if (this.#burst.length > 0) this.#deliver();
+    this.#settle({ kind: 'end' });
+  }
+
+  #settle(line: Line): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.(line);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#burstTimer);
+    this.#lines.close();
+    this.#input.pause();
+  }
+}
