@@ -13,6 +13,14 @@ import type { Screen } from './style.ts';
 const MOST_OUTPUT_LINES = 30;
 const MOST_DIFF_LINES = 40;
 
+/** What a sandbox goes through while it starts, for people. */
+const PHASES: Record<string, string> = {
+  launch: 'Starting the sandbox',
+  greet: 'Waiting for the guest',
+  'copy-in': 'Putting the project in',
+  prove: 'Proving the isolation',
+};
+
 export const NOT_ISOLATED = 'NOT ISOLATED: demo mode, tools run on this machine';
 
 export interface PrinterOptions {
@@ -41,7 +49,7 @@ export class EventPrinter {
   /** Prints an event. Never throws on any content. */
   print(event: EventBody): void {
     if (event.type === 'progress') {
-      if (!this.#quiet) this.#progress.show(event);
+      if (!this.#quiet) this.#progress.show({ ...event, phase: PHASES[event.phase] ?? event.phase });
       return;
     }
     this.#progress.clear();
