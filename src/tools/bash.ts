@@ -82,6 +82,7 @@ async function requireFolder(context: ToolContext, cwd: string): Promise<string>
 }
 
 async function prepareOnce(context: ToolContext, state: ToolState): Promise<boolean> {
+  state.scratchIn = context.sandbox;
   state.isTrackingReady ??= await prepareTracking(context.sandbox);
   return state.isTrackingReady;
 }

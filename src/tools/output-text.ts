@@ -72,10 +72,9 @@ function leftOut(what: string): string {
 
 /** The text with long lines cut, and with its middle left out when it is still more than the budget: 40 % head, 60 % tail. */
 export function cutMiddle(text: string, mostLines: number, mostBytes: number): Rendered {
-  const lines = text.split('\n').map((line) => cutLine(line));
-  const hasLongLine = lines.some(
-    (line, index) => index >= 0 && line.endsWith(' more characters]') && line.length > LIMITS.lineChars,
-  );
+  const uncut = text.split('\n');
+  const hasLongLine = uncut.some((line) => line.length > LIMITS.lineChars);
+  const lines = uncut.map((line) => cutLine(line));
   const whole = lines.join('\n');
   if (lines.length <= mostLines + 1 && Buffer.byteLength(whole) <= mostBytes) {
     return { text: whole, truncated: hasLongLine };

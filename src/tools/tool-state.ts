@@ -1,6 +1,9 @@
 /** What the tools of one session remember between calls. */
+import { isSafeCoderError } from '../base/errors.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
 import { JobTable } from './job-table.ts';
 import { KeyedLock } from './keyed-lock.ts';
+import { scratchFolder } from './workspace-path.ts';
 
 /** What was last seen of a file, by its canonical path. */
 export interface ReadRecord {
@@ -17,7 +20,10 @@ export interface TodoItem {
   priority?: 'high' | 'medium' | 'low' | undefined;
 }
 
-/** Owned by the session. Disposing it kills the background jobs and waits for their end, within a deadline. */
+/**
+ * Owned by the session, and disposed before its sandbox: that kills the background jobs, waits for their end within a
+ * deadline and removes the tools' own files from the guest.
+ */
 export interface ToolState extends AsyncDisposable {
   readonly reads: Map<string, ReadRecord>;
   /** One change at a time for each file. */
@@ -27,6 +33,8 @@ export interface ToolState extends AsyncDisposable {
   shellFolder: string | undefined;
   /** The shell that the guest has, once one was started. */
   shell: 'bash' | 'sh' | undefined;
+  /** Where the tools keep files of their own, once they do. */
+  scratchIn: Sandbox | undefined;
   /** Whether the place for the last directory could be made; undefined before the first try. */
   isTrackingReady: boolean | undefined;
   /** Whether the guest has ripgrep, once it was tried. */
@@ -37,15 +45,31 @@ export interface ToolState extends AsyncDisposable {
 /** Does no I/O. */
 export function createToolState(): ToolState {
   const jobs = new JobTable();
-  return {
+  const state: ToolState = {
     reads: new Map(),
     fileLocks: new KeyedLock(),
     jobs,
     shellFolder: undefined,
     shell: undefined,
+    scratchIn: undefined,
     isTrackingReady: undefined,
     hasRipgrep: undefined,
     todos: [],
-    [Symbol.asyncDispose]: () => jobs[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await jobs[Symbol.asyncDispose]();
+      const sandbox = state.scratchIn;
+      state.scratchIn = undefined;
+      if (sandbox !== undefined) await removeScratch(sandbox);
+    },
   };
+  return state;
+}
+
+async function removeScratch(sandbox: Sandbox): Promise<void> {
+  try {
+    await sandbox.remove(scratchFolder(sandbox), { recursive: true });
+  } catch (error) {
+    // The guest is going away, and its files with it: only a bug is worth telling.
+    if (!isSafeCoderError(error)) throw error;
+  }
 }
