@@ -23,6 +23,7 @@ export async function spawn(
   const started = Promise.withResolvers<number>();
   const stream = connection.open(FRAME.spawn, encodeSpawn(options), {
     what: `run ${showPath((options.argv[0] ?? '').slice(0, 200))}`,
+    contentMayLead: true,
     cancelMs: connection.deadlines.cancelMs,
     onReply: (payload) => started.resolve(decodeAll(payload, (reader) => reader.u32())),
     onData: (bytes, channel) => options.onOutput(bytes, channel === 0 ? 'out' : 'err'),

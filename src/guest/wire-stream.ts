@@ -18,6 +18,8 @@ export interface StreamHandler {
   onReply?: (payload: Buffer) => void;
   /** Content. Absent: the verb has none. A promise holds back further content, and credit, until it settles. */
   onData?: (bytes: Buffer, channel: 0 | 1) => void | Promise<void>;
+  /** Content may come before the first answer: a program's output and the news that it runs take different ways. */
+  contentMayLead?: boolean;
   /** Milliseconds of silence after which the guest is given up on; undefined: silence is fine. */
   silenceMs?: number | undefined;
   /** Milliseconds from CANCEL to the stream's end. */
@@ -116,9 +118,10 @@ export class WireStream {
   }
 
   #takeData(frame: Frame): void {
-    const { onData, onReply } = this.#handler;
+    const { onData, onReply, contentMayLead } = this.#handler;
     if (onData === undefined) throw badFrame('content nobody asked for');
-    if (onReply !== undefined && !this.#hasReply) throw badFrame('content before the answer');
+    if (onReply !== undefined && !this.#hasReply && !contentMayLead)
+      throw badFrame('content before the answer');
     if (frame.payload.length > this.#guestCredit) throw badFrame('content beyond its credit');
     this.#guestCredit -= frame.payload.length;
     if (this.#isSettled) {

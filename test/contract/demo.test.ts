@@ -1,0 +1,42 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll } from 'vitest';
+import { createDemoBackend } from '../../src/backends/demo/demo-backend.ts';
+import type { GuestPath, HostPath } from '../../src/base/path-bytes.ts';
+import { openSandbox } from '../../src/sandbox/open.ts';
+import { sourceOf } from '../support/test-project.ts';
+import { sandboxContract } from './sandbox-contract.ts';
+
+const AGENT = fileURLToPath(new URL('../../guest/build/safe-coder-guest', import.meta.url)) as HostPath;
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+sandboxContract('the demo backend', {
+  level: 'demo',
+  open: (project) => {
+    const runDir = mkdtempSync(join(tmpdir(), 'sc-test-')) as HostPath;
+    folders.push(runDir);
+    return openSandbox({
+      backend: createDemoBackend({ agentBinary: AGENT, path: '/usr/local/bin:/usr/bin:/bin' }),
+      spec: {
+        id: 'contract',
+        runDir,
+        workspace: '/home/me/project' as GuestPath,
+        uid: process.getuid?.() ?? 0,
+        gid: process.getgid?.() ?? 0,
+        cpus: 1,
+        memoryBytes: 1 << 30,
+        diskBytes: 1 << 30,
+        pids: 0,
+        env: {},
+      },
+      source: sourceOf(project),
+      signal: new AbortController().signal,
+      emit: () => undefined,
+    });
+  },
+});
