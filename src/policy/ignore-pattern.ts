@@ -25,8 +25,12 @@ export interface IgnorePattern {
   matches(text: string): boolean;
 }
 
+/** A longer line is no pattern: nobody writes one, and matching it would take long. */
+const MAX_LINE_BYTES = 4096;
+
 /** Reads one line. Undefined for a blank line, a comment, or a pattern that can match nothing. */
 export function parseIgnoreLine(line: string): IgnorePattern | undefined {
+  if (line.length > MAX_LINE_BYTES) return undefined;
   let text = trimTrailingSpaces(line);
   if (text === '' || text.startsWith('#')) return undefined;
   const isNegated = text.startsWith('!');

@@ -6,7 +6,7 @@ import { encodePath, type RelPath } from '../base/path-bytes.ts';
 import { type IgnorePattern, parseIgnoreLine } from './ignore-pattern.ts';
 
 /** A larger ignore file counts as having no rules; the reader says so. */
-export const MAX_IGNORE_FILE_BYTES = 1 << 20;
+export const MAX_IGNORE_FILE_BYTES = 256 << 10;
 
 /** The bytes of one ignore file as its patterns, last line first. */
 export function parseIgnoreFile(bytes: Uint8Array): IgnorePattern[] {

@@ -3,6 +3,7 @@
  * names on it are withheld whether or not git tracks them.
  */
 
+/** Repetitions in these patterns have bounds, so that no content can make them slow. */
 export interface SecretRule {
   /** What is shown beside the path. */
   reason: string;
@@ -27,8 +28,8 @@ function hasLiteral(text: string, key: RegExp): boolean {
   return false;
 }
 
-const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File-|AGE-SECRET-KEY-1/;
-const PEM_LABEL = /-----BEGIN ([A-Z0-9 ]+)-----/g;
+const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|PuTTY-User-Key-File-|AGE-SECRET-KEY-1/;
+const PEM_LABEL = /-----BEGIN ([A-Z0-9 ]{1,60})-----/g;
 const PUBLIC_LABELS =
   /^(?:X509 |TRUSTED )?CERTIFICATE$|^(?:RSA |EC |DSA )?PUBLIC KEY$|^X509 CRL$|PARAMETERS$/;
 
@@ -57,22 +58,25 @@ export const SECRET_RULES: readonly SecretRule[] = [
     reason: 'registry token',
     name: /^\.(?:npmrc|yarnrc|pnpmrc)$/,
     content: (text) =>
-      hasLiteral(text, /(?:_authToken|_auth|_password)["']?\s*[=:\s]\s*(\S+)/gi) || hasUrlPassword(text),
+      hasLiteral(text, /(?:_authToken|_auth|_password)["']?[ \t]{0,9}[=: \t][ \t]{0,9}(\S{1,400})/gi) ||
+      hasUrlPassword(text),
   },
   {
     reason: 'registry token',
     name: /^\.yarnrc\.yml$/,
-    content: (text) => hasLiteral(text, /(?:npmAuthToken|npmAuthIdent)["']?\s*:\s*(\S+)/gi),
+    content: (text) =>
+      hasLiteral(text, /(?:npmAuthToken|npmAuthIdent)["']?[ \t]{0,9}:[ \t]{0,9}(\S{1,400})/gi),
   },
   {
     reason: 'registry password',
     name: /^\.?pypirc$|^pip\.conf$|^\.bundle$/,
-    content: (text) => hasLiteral(text, /^\s*password\s*[=:]\s*(\S+)/gim) || hasUrlPassword(text),
+    content: (text) =>
+      hasLiteral(text, /^[ \t]{0,9}password[ \t]{0,9}[=:][ \t]{0,9}(\S{1,400})/gim) || hasUrlPassword(text),
   },
   {
     reason: 'netrc password',
     name: /^[._]netrc$/,
-    content: (text) => hasLiteral(text, /\bpassword\s+(\S+)/gi),
+    content: (text) => hasLiteral(text, /\bpassword\s{1,20}(\S{1,400})/gi),
   },
   { reason: 'git credentials', name: /^\.git-credentials$/ },
   { reason: 'cloud credentials', name: /^(?:credentials|config|sso|.*\.json)$/, path: /(?:^|\/)\.aws\// },
@@ -87,31 +91,37 @@ export const SECRET_RULES: readonly SecretRule[] = [
     reason: 'service account key',
     name: /\.json$/,
     marker: 'private_key',
-    content: (text) => /"private_key"\s*:\s*"-----BEGIN/.test(text),
+    content: (text) => /"private_key"\s{0,20}:\s{0,20}"-----BEGIN/.test(text),
   },
   {
     reason: 'service account key',
     name: /^(?:service[-_]?account|gcp[-_]key|firebase-adminsdk).*\.json$/,
-    content: (text, isWhole) => !isWhole || /"private_key(?:_id)?"\s*:\s*"[^"]/.test(text),
+    content: (text, isWhole) => !isWhole || /"private_key(?:_id)?"\s{0,20}:\s{0,20}"[^"]/.test(text),
   },
   {
     reason: 'cluster credentials',
     name: /^kubeconfig(?:\..*)?$|\.kubeconfig$/,
-    content: (text) => /^\s*-?\s*(?:token|client-key-data|password|client-key)\s*:\s*\S/m.test(text),
+    content: (text) =>
+      /^[ \t]{0,40}-?[ \t]{0,9}(?:token|client-key-data|password|client-key)[ \t]{0,9}:[ \t]{0,9}\S/m.test(
+        text,
+      ),
   },
   { reason: 'cluster credentials', name: /^config$/, path: /(?:^|\/)\.kube\/config$/ },
   {
     reason: 'container registry login',
     name: /^config\.json$|^\.dockercfg$|^\.dockerconfigjson$/,
     path: /(?:^|\/)\.docker\/config\.json$|\.dockercfg$|\.dockerconfigjson$/,
-    content: (text) => /"(?:auth|identitytoken|registrytoken)"\s*:\s*"[^"]/.test(text),
+    content: (text) => /"(?:auth|identitytoken|registrytoken)"\s{0,20}:\s{0,20}"[^"]/.test(text),
   },
   { reason: 'Terraform state', name: /\.tfstate(?:\.backup|\.\d+\.backup)?$/ },
   {
     reason: 'Terraform variables',
     name: /\.tfvars(?:\.json)?$/,
     content: (text) =>
-      hasLiteral(text, /(?:password|secret|token|api_?key|private_?key)\w*"?\s*[=:]\s*("[^"]*")/gi),
+      hasLiteral(
+        text,
+        /(?:password|secret|token|api_?key|private_?key)\w{0,40}"?[ \t]{0,40}[=:][ \t]{0,9}("[^"\n]{0,400}")/gi,
+      ),
   },
   {
     reason: 'Terraform login',
@@ -135,7 +145,7 @@ export const SECRET_RULES: readonly SecretRule[] = [
 
 /** Whether the URLs in a text hold a password. */
 function hasUrlPassword(text: string): boolean {
-  return hasLiteral(text, /\bhttps?:\/\/[^\s/@:]*:([^\s/@]+)@/gi);
+  return hasLiteral(text, /\bhttps?:\/\/[^\s/@:]{0,200}:([^\s/@]{1,400})@/gi);
 }
 
 /** What decides about a path: its secret rules, most of which need the content. */
