@@ -19,6 +19,8 @@ const MAX_FAULTS = 100;
 
 /** Walks from `head` to the initial entry. A broken link ends the walk, since what is before it can't be known. */
 export async function verifyLedger(store: ObjectStore, head: string | undefined): Promise<Verdict> {
+  // What counts is what is on the disk now, not packs that were there when we opened them.
+  store.rescan();
   const check = new Check(store);
   let entries = 0;
   let id = head;
