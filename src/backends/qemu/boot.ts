@@ -1,0 +1,147 @@
+/** One machine brought to life: booted, or started from a saved state; and the making of such a state. */
+import { rm } from 'node:fs/promises';
+import type { Duplex } from 'node:stream';
+import { SafeCoderError } from '../../base/errors.ts';
+import { withDeadline } from '../../base/lifetime.ts';
+import type { HostPath } from '../../base/path-bytes.ts';
+import { copySparse } from '../../image/scratch.ts';
+import { FRAME, FrameDecoder } from '../../protocol/frames.ts';
+import { commandArguments, type Images, makeDisks } from './images.ts';
+import { JAIL, type MachineSpec } from './machine.ts';
+import { loadState, type SavedState, writeState } from './saved-state.ts';
+import { VmProcess } from './vm-process.ts';
+
+export interface BootOptions {
+  bwrap: string;
+  qemu: string;
+  cacheDir: HostPath;
+  images: Images;
+  runDir: HostPath;
+  machine: Omit<MachineSpec, 'memory' | 'incoming'>;
+  diskBytes: number;
+}
+
+export interface RunningVm {
+  vm: VmProcess;
+  channel: Duplex;
+}
+
+/** Boots a machine from its kernel. The caller owns what is returned; on a throw nothing is left running. */
+export async function bootVm(options: BootOptions, signal?: AbortSignal): Promise<RunningVm> {
+  await makeDisks(options.cacheDir, options.runDir, options.diskBytes, signal);
+  const vm = await startQemu(options, { kind: 'fresh' }, undefined);
+  return endOnFailure(vm, 'boot', async () => ({ vm, channel: await vm.connectTo(JAIL.agent, signal) }));
+}
+
+/** Starts a machine from a saved state. The caller owns what is returned; on a throw nothing is left running. */
+export async function restoreVm(
+  options: BootOptions,
+  state: SavedState,
+  signal?: AbortSignal,
+): Promise<RunningVm> {
+  const memory = `${options.runDir}/${JAIL.memory}` as HostPath;
+  await Promise.all([
+    makeDisks(options.cacheDir, options.runDir, options.diskBytes, signal),
+    // A copy, so that no machine can write into what others start from: QEMU opens memory files for writing.
+    copySparse(state.memory, memory, signal),
+  ]);
+  const vm = await startQemu(options, { kind: 'file', path: inJail(JAIL.memory), isShared: false }, state);
+  return endOnFailure(vm, 'restore', async () => {
+    using qmp = await vm.openQmp(signal);
+    // QEMU has it open by now; without a name it is gone when QEMU is.
+    await rm(memory);
+    // Connected before the machine runs: the guest saw a connected host when it was saved, and sees no change.
+    const channel = await vm.connectTo(JAIL.agent, signal);
+    await loadState(qmp);
+    return { vm, channel };
+  });
+}
+
+/** Boots a machine up to the guest agent's greeting and saves it into `folder`, which must not exist. */
+export async function makeState(
+  options: BootOptions,
+  folder: HostPath,
+  helloMs: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  await makeDisks(options.cacheDir, options.runDir, options.diskBytes, signal);
+  const memory = { kind: 'file', path: inJail(JAIL.memory), isShared: true } as const;
+  const vm = await startQemu(options, memory, undefined);
+  await endOnFailure(vm, 'save', async () => {
+    const channel = await vm.connectTo(JAIL.agent, signal);
+    await awaitHello(vm, channel, helloMs, signal);
+    using qmp = await vm.openQmp(signal);
+    await writeState(vm, qmp, options.runDir, folder);
+  });
+  await vm.end();
+}
+
+/** Boots a machine and returns once its guest agent greeted; throws when it doesn't in time. Nothing is left. */
+export async function probeBoot(options: BootOptions, helloMs: number, signal?: AbortSignal): Promise<void> {
+  const { vm, channel } = await bootVm(options, signal);
+  try {
+    await awaitHello(vm, channel, helloMs, signal);
+  } finally {
+    await vm.end();
+  }
+}
+
+function startQemu(
+  options: BootOptions,
+  memory: MachineSpec['memory'],
+  state: SavedState | undefined,
+): Promise<VmProcess> {
+  const machine: MachineSpec = { ...options.machine, memory, incoming: state !== undefined };
+  return VmProcess.start({
+    bwrap: options.bwrap,
+    args: commandArguments(options.qemu, options.images, options.runDir, machine),
+    runDir: options.runDir,
+    ...(state === undefined ? {} : { stateFile: state.devices }),
+  });
+}
+
+async function endOnFailure<T>(vm: VmProcess, phase: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    await vm.end();
+    if (error instanceof SafeCoderError && error.code !== 'backend/boot-failed') throw error;
+    if (error instanceof SafeCoderError && error.details?.phase !== undefined) throw error;
+    // What QEMU said when it ended tells more than "the socket closed".
+    const why = error instanceof Error ? error.message : String(error);
+    throw vm.failure(phase, `${why} ${await vm.ended}`, error);
+  }
+}
+
+/** The guest agent's unasked greeting, read here only to know that it came. */
+async function awaitHello(
+  vm: VmProcess,
+  channel: Duplex,
+  ms: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const decoder = new FrameDecoder('guest');
+  const hello = new Promise<void>((resolve, reject) => {
+    channel.on('data', (chunk: Buffer) => {
+      try {
+        decoder.push(chunk, (frame) => {
+          if (frame.type === FRAME.hello) resolve();
+        });
+      } catch (error) {
+        reject(error);
+      }
+    });
+    channel.once('error', reject);
+    void vm.ended.then((why) => reject(vm.failure('hello', why)));
+    signal?.addEventListener('abort', () => reject(new SafeCoderError('cancelled', 'Cancelled.')), {
+      once: true,
+    });
+  });
+  await withDeadline(hello, ms, () =>
+    vm.failure('hello', `the guest agent did not answer within ${ms / 1000} s`),
+  );
+}
+
+function inJail(name: string): string {
+  return `${JAIL.run}/${name}`;
+}

@@ -1,0 +1,93 @@
+/** What the QEMU backend needs from this machine, and what is missing of it. */
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { runProcess } from '../../base/process.ts';
+import type { BackendMissing } from '../backend.ts';
+
+export interface Requirement {
+  program: string;
+  /** The Debian package that brings it. */
+  package: string;
+  reason: string;
+}
+
+const QEMU = 'qemu-system-x86_64';
+
+const REQUIREMENTS: readonly Requirement[] = [
+  { program: QEMU, package: 'qemu-system-x86', reason: 'runs the virtual machine' },
+  { program: 'bwrap', package: 'bubblewrap', reason: 'jails the virtual machine monitor' },
+  { program: 'mkfs.ext4', package: 'e2fsprogs', reason: "formats the sandbox's disk" },
+  { program: 'dpkg-deb', package: 'dpkg', reason: "unpacks the guest's kernel" },
+  { program: 'apt-get', package: 'apt', reason: "fetches the guest's kernel" },
+  { program: 'xz', package: 'xz-utils', reason: "unpacks the guest's kernel" },
+];
+
+/** `microvm` with ACPI, and what a saved state relies on, are in from this version on. */
+const OLDEST_QEMU = [7, 2] as const;
+
+/** Every program that the backend runs, for `setup` and `doctor`. */
+export function describeRequirements(): readonly Requirement[] {
+  return REQUIREMENTS;
+}
+
+/** The program's path in a list of folders like PATH, or undefined. */
+export async function findProgram(name: string, path: string): Promise<string | undefined> {
+  for (const folder of path.split(':').filter((part) => part.startsWith('/'))) {
+    try {
+      await access(`${folder}/${name}`, constants.X_OK);
+      return `${folder}/${name}`;
+    } catch {
+      // Not in this folder: the next one is tried.
+    }
+  }
+  return undefined;
+}
+
+/** What stands in the way, with the exact mend; undefined when nothing does. */
+export async function findMissing(path: string, qemuPath?: string): Promise<BackendMissing | undefined> {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    return {
+      reason: `The QEMU backend runs on Linux on x86-64; this is ${process.platform} on ${process.arch}.`,
+      mend: 'Use such a machine.',
+    };
+  }
+  const lacking: Requirement[] = [];
+  for (const requirement of REQUIREMENTS) {
+    const isGiven = requirement.program === QEMU && qemuPath !== undefined;
+    if (!isGiven && (await findProgram(requirement.program, path)) === undefined) lacking.push(requirement);
+  }
+  if (lacking.length > 0) {
+    const programs = lacking.map((one) => `${one.program} (${one.reason})`).join(', ');
+    const packages = [...new Set(lacking.map((one) => one.package))].join(' ');
+    const sudo = process.getuid?.() === 0 ? '' : 'sudo ';
+    return {
+      reason: `Missing: ${programs}.`,
+      mend: `${sudo}apt-get install -y --no-install-recommends ${packages}`,
+    };
+  }
+  return qemuFault(qemuPath ?? (await findProgram(QEMU, path)) ?? QEMU);
+}
+
+async function qemuFault(program: string): Promise<BackendMissing | undefined> {
+  const version = await qemuVersion(program);
+  const numbers = /(\d+)\.(\d+)/.exec(version);
+  const [major, minor] = [Number(numbers?.[1] ?? 0), Number(numbers?.[2] ?? 0)];
+  const [oldMajor, oldMinor] = OLDEST_QEMU;
+  if (major > oldMajor || (major === oldMajor && minor >= oldMinor)) return undefined;
+  return {
+    reason: `${program} is ${version === '' ? 'of an unknown version' : `version ${version}`}; ${oldMajor}.${oldMinor} or newer is needed.`,
+    mend: 'Install QEMU from a newer release of your distribution (Debian 12 or newer has it).',
+  };
+}
+
+const versions = new Map<string, string>();
+
+/** The version as QEMU prints it, with the distribution's own; asked once per program and run. */
+export async function qemuVersion(program: string): Promise<string> {
+  const known = versions.get(program);
+  if (known !== undefined) return known;
+  const result = await runProcess(program, ['--version'], { env: { LC_ALL: 'C' }, timeoutMs: 10_000 });
+  const version = /version (.*)/.exec(result.stdout.toString('utf8'))?.[1] ?? '';
+  versions.set(program, version);
+  return version;
+}
