@@ -107,6 +107,7 @@ const MAX_CSI = 128;
 const MAX_STRING = 8192;
 /** A line longer than this is given out in pieces, so that memory stays bounded. */
 const MAX_HELD_LINE = 16_384;
+const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f]/;
 /** Characters that can't start or end anything. */
 const GROUND_RUN = /[^\0-\x08\x0a-\x1f\x7f-\x9f]+/y;
 
@@ -146,10 +147,20 @@ export class ModelTextFilter {
   }
 
   #read(text: string): string {
-    let at = 0;
+    let at = this.#readPlainLines(text);
     while (at < text.length)
       at = this.#state === 'ground' ? this.#ground(text, at) : this.#sequence(text, at);
     return this.#take();
+  }
+
+  /** Whole lines without any control, which is what most output is, at once. Returns where the rest begins. */
+  #readPlainLines(text: string): number {
+    if (this.#state !== 'ground' || this.#mustRestart || CONTROL.test(text)) return 0;
+    const end = text.lastIndexOf('\n') + 1;
+    if (end === 0) return 0;
+    this.#out += escapeForTerminal(this.#line + text.slice(0, end));
+    this.#line = '';
+    return end;
   }
 
   #take(): string {
@@ -168,7 +179,7 @@ export class ModelTextFilter {
     const char = text.charAt(at);
     if (char === '\n') this.#flushLine('\n');
     else if (char === '\r') this.#mustRestart = true;
-    else if (char === '\b') this.#line = this.#line.replace(/.$/su, '');
+    else if (char === '\b') this.#line = withoutLast(this.#line);
     else this.#open(char);
     return at + 1;
   }
@@ -257,6 +268,12 @@ export class ModelTextFilter {
     this.#line = '';
     this.#mustRestart = false;
   }
+}
+
+/** Without its last character. Not by a pattern, which would read the whole line for each backspace. */
+function withoutLast(line: string): string {
+  const unit = line.charCodeAt(line.length - 1);
+  return line.slice(0, unit >= 0xdc00 && unit <= 0xdfff ? -2 : -1);
 }
 
 /** {@link ModelTextFilter} for a whole text. */

@@ -34,8 +34,8 @@ export function createBashTool(state: ToolState): Tool {
     if (input.background === true && state.jobs.isFull) throw refuseMoreJobs(state);
     const notes: string[] = [];
     const folder = await chooseFolder(state, context, input.cwd, notes);
-    const isTracked =
-      input.background !== true && input.cwd === undefined && (await prepareOnce(context, state));
+    const isReady = await prepareOnce(context, state);
+    const isTracked = isReady && input.background !== true && input.cwd === undefined;
     const run = await startShell(state, context, input.command, folder, isTracked);
     return input.background === true
       ? await reportBackground(state, context, run, notes)

@@ -21,12 +21,15 @@ export class LiveOutput implements Disposable {
       this.#left += this.#waiting.length - LIMITS.liveOutputChars;
       this.#waiting = this.#waiting.slice(-LIMITS.liveOutputChars);
     }
-    if (this.#timer !== undefined) return;
+    if (this.#timer === undefined) this.#flushAndWait();
+  }
+
+  /** After each callback comes a pause, whatever happens in it. */
+  #flushAndWait(): void {
+    this.#timer = undefined;
+    if (this.#waiting === '') return;
     this.#flush();
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#flush();
-    }, LIMITS.liveOutputMs);
+    this.#timer = setTimeout(() => this.#flushAndWait(), LIMITS.liveOutputMs);
   }
 
   #flush(): void {
