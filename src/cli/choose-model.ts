@@ -1,7 +1,8 @@
 /** The model that the settings name, or what to do when there is none. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SafeCoderError } from '../base/errors.ts';
+import { showPath } from '../base/path-bytes.ts';
 import { findApiKey, findBaseUrl, keyVariables } from '../config/keys.ts';
 import type { Model } from '../providers/model.ts';
 import { parseModelId } from '../providers/model-id.ts';
@@ -30,8 +31,14 @@ async function createFromId(id: string, context: Context): Promise<Model> {
   const { settings } = context.config;
   const parsed = parseModelId(id);
   if (parsed.provider === 'replay') {
+    const file = resolve(parsed.name);
+    if (!existsSync(file)) {
+      throw new SafeCoderError('config/no-model', `There is no recorded conversation ${showPath(file)}.`, {
+        hint: 'Record one with --record FILE, then play it with --model replay/FILE.',
+      });
+    }
     const { createReplayModel } = await import('../providers/replay-model.ts');
-    return createReplayModel(resolve(parsed.name), { workspace: context.project });
+    return createReplayModel(file, { workspace: context.project });
   }
   const apiKey = findApiKey(parsed.provider, settings, context.environment);
   const baseUrl = findBaseUrl(parsed.provider, settings, context.environment);

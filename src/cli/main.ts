@@ -1,12 +1,15 @@
 #!/usr/bin/env node
 /** The program's entry: arguments in, exit code out. Only what a command needs is loaded. */
-import { EXIT, toSafeCoderError } from '../base/errors.ts';
+import type { Command } from 'commander';
+import { EXIT, SafeCoderError, toSafeCoderError } from '../base/errors.ts';
+import { nearest } from '../base/nearest.ts';
 import { buildProgram } from './program.ts';
 import { reportError } from './report-error.ts';
 
 async function main(): Promise<number> {
   const program = buildProgram();
   try {
+    refuseUnknownCommand(program, process.argv[2]);
     await program.parseAsync(process.argv);
     return typeof process.exitCode === 'number' ? process.exitCode : EXIT.done;
   } catch (error) {
@@ -16,6 +19,15 @@ async function main(): Promise<number> {
     reportError(failure, { json: process.argv.includes('--json'), environment: process.env });
     return failure.exitCode;
   }
+}
+
+/** Without this, a misspelt command would be an argument of `chat`, the command without a name. */
+function refuseUnknownCommand(program: Command, word: string | undefined): void {
+  const names = [...program.commands.map((command) => command.name()), 'help'];
+  if (word === undefined || word.startsWith('-') || names.includes(word)) return;
+  throw new SafeCoderError('usage/bad-argument', `There is no command "${word}".`, {
+    hint: `Did you mean "${nearest(word, names)}"? "safe-coder --help" lists all commands.`,
+  });
 }
 
 /** Commander has told the person already: help and version are 0, everything else is wrong usage. */

@@ -1,10 +1,10 @@
 /** What the commands that run a sandbox have in common: backends, the model, the session, and how events are shown. */
+import { existsSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Backend } from '../backends/backend.ts';
-import { createDemoBackend } from '../backends/demo/demo-backend.ts';
-import { createQemuBackend } from '../backends/qemu/qemu-backend.ts';
+import type { QemuBackend } from '../backends/qemu/qemu-backend.ts';
 import type { SafeCoderEvent } from '../base/events.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import { createJsonLines } from '../headless/json-lines.ts';
@@ -52,7 +52,7 @@ export async function startSession(context: Context, face: Face, options: StartO
   await settleInterrupted(context.directories.state, (event) =>
     face.show({ ...event, at: new Date().toISOString(), session: '' }),
   );
-  const backend = await chooseBackend(context.config.settings, createBackends(context));
+  const backend = await chooseBackend(context.config.settings, await createBackends(context));
   const session = await Session.start({
     face: options.face,
     title: options.title,
@@ -68,19 +68,52 @@ export async function startSession(context: Context, face: Face, options: StartO
   return session;
 }
 
-export function createBackends(context: Context): Backend[] {
+/** The backends of the level that the settings ask for; another level's are not even loaded. */
+export async function createBackends(context: Context): Promise<Backend[]> {
+  if (context.config.settings.isolation === 'vm') return [await createVmBackend(context)];
+  if (context.config.settings.isolation !== 'demo') return [];
+  const { createDemoBackend } = await import('../backends/demo/demo-backend.ts');
   return [
-    createQemuBackend({
-      cacheDir: context.directories.cache,
-      agentBinary: AGENT_BINARY,
-      rgBinary: ripgrepBinary(),
-      toolchain: context.config.settings.toolchain as HostPath[],
-    }),
     createDemoBackend({
       agentBinary: AGENT_BINARY,
       path: `${dirname(ripgrepBinary())}:/usr/local/bin:/usr/bin:/bin`,
     }),
   ];
+}
+
+export async function createVmBackend(context: Context): Promise<QemuBackend> {
+  const { createQemuBackend } = await import('../backends/qemu/qemu-backend.ts');
+  return createQemuBackend({
+    cacheDir: context.directories.cache,
+    agentBinary: AGENT_BINARY,
+    rgBinary: ripgrepBinary(),
+    toolchainFolders: findToolchain(context),
+    downloadEnv: proxyEnvironment(context.environment),
+    onProgress: (note) => {
+      if (!context.quiet && !context.json) context.err.write(`${context.err.style.dim(`${note} ...`)}\n`);
+    },
+    onWarning: (message) => {
+      if (!context.json) context.err.write(`! ${message}\n`);
+    },
+  });
+}
+
+/** Folders of tools outside /usr that the guest may read: those of the settings, and that of the user's own Node. */
+function findToolchain(context: Context): HostPath[] {
+  const folders = new Set(context.config.settings.toolchain);
+  const node = (context.environment.PATH ?? '')
+    .split(':')
+    .map((folder) => join(folder, 'node'))
+    .find((file) => !file.startsWith(PROGRAM_ROOT) && existsSync(file));
+  const prefix = node && dirname(dirname(realpathSync(node)));
+  if (prefix && !prefix.startsWith('/usr') && existsSync(join(prefix, 'bin/node'))) folders.add(prefix);
+  return [...folders] as HostPath[];
+}
+
+/** What apt needs to fetch the guest's kernel behind a proxy; it goes no further than that. */
+function proxyEnvironment(environment: Record<string, string | undefined>): Record<string, string> {
+  const names = ['http_proxy', 'https_proxy', 'no_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'];
+  return Object.fromEntries(names.flatMap((name) => (environment[name] ? [[name, environment[name]]] : [])));
 }
 
 /** The static ripgrep that came with the npm packages. */

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
 import { z } from 'zod';
 import { errnoOf, SafeCoderError } from '../base/errors.ts';
+import { nearest } from '../base/nearest.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import {
   defaults,
@@ -67,7 +68,8 @@ function readLayer(file: HostPath, isRequired: boolean): Layer {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' && !isRequired) return {};
+    // Whatever is wrong with the project's folder itself is told by whoever opens it.
+    if (/^(ENOENT|ENOTDIR|EACCES)$/.test(errnoOf(error) ?? '') && !isRequired) return {};
     throw new SafeCoderError(
       'config/invalid',
       `The settings file ${file} can't be read: ${errnoOf(error)}.`,
@@ -179,30 +181,6 @@ function environmentLayer(environment: Record<string, string | undefined>): Reco
     layer[key] = value;
   }
   return layer;
-}
-
-/** The candidate with the smallest edit distance. */
-export function nearest(word: string, candidates: readonly string[]): string {
-  let best = candidates[0] ?? '';
-  let least = Number.POSITIVE_INFINITY;
-  for (const candidate of candidates) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance < least) [best, least] = [candidate, distance];
-  }
-  return best;
-}
-
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const replace = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
 
 /** JSON Schema of a settings file, for editors. */

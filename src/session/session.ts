@@ -6,7 +6,7 @@
 import type { Backend } from '../backends/backend.ts';
 import { isSafeCoderError, SafeCoderError, toSafeCoderError } from '../base/errors.ts';
 import type { Emit, EventBody, IsolationInfo, SafeCoderEvent, Usage } from '../base/events.ts';
-import { once } from '../base/lifetime.ts';
+import { once, throwIfCancelled } from '../base/lifetime.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import type { Directories } from '../config/directories.ts';
 import type { Settings } from '../config/schema.ts';
@@ -178,14 +178,13 @@ export class Session implements AsyncDisposable {
     const process = await this.sandbox.exec(options, signal);
     attach?.(process);
     let end: SpawnEnd | undefined;
-    let failure: unknown;
     try {
       end = await process.ended;
     } catch (error) {
       if (!isSafeCoderError(error, 'cancelled')) throw error;
-      failure = error;
     }
     const exitCode = end && exitCodeOf(end);
+    const isOk = exitCode === 0 && !signal.aborted;
     const recorded = await this.#recorder.record(
       {
         title: `Agent executed: ${tool}`,
@@ -194,14 +193,16 @@ export class Session implements AsyncDisposable {
         tool,
         call: `${tool}-${Math.round(started)}`,
         inputSha256: digestInput(options.argv),
-        ok: exitCode === 0,
+        ok: isOk,
         durationMs: Math.round(performance.now() - started),
         ...(exitCode === undefined ? {} : { exitCode }),
       },
       { sweep: true },
     );
     warnAboutSkipped(this.#emit, recorded.capture);
-    if (end === undefined) throw failure;
+    throwIfCancelled(signal);
+    if (end === undefined)
+      throw new SafeCoderError('bug', 'An execution that nobody cancelled ended as cancelled.');
     return { end, recorded };
   }
 

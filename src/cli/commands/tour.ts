@@ -26,26 +26,38 @@ export async function tour(flags: CommonFlags & { yes?: boolean }): Promise<void
   const guide = new Guide(context, flags.yes === true || context.json);
   process.exitCode = await withSignals(async (signal) => {
     guide.say(`Safe Coder tour. A sample project with a failing test was put into ${sample.root}.`);
-    guide.say('An agent will mend it in a virtual machine. Its replies are a recording; everything else is real.');
+    guide.say(
+      'An agent will mend it in a virtual machine. Its replies are a recording; everything else is real.',
+    );
     await guide.wait('start the VM');
     await using session = await startSession(context, face, {
       face: 'tour',
       title: TASK,
       project: sample.root,
-      model: createReplayModel(join(PROGRAM_ROOT, 'examples/tour/conversation.jsonl'), { workspace: sample.root }),
+      model: createReplayModel(join(PROGRAM_ROOT, 'examples/tour/conversation.jsonl'), {
+        workspace: sample.root,
+      }),
       signal,
     });
     await work(context, face, guide, session, signal);
     await applyOne(context, face, guide, session, sample, signal);
     await endSession(context, face, session);
     await takeBack(context, guide, session, sample, signal);
-    guide.say(`That was all of it. The ledger stays until you delete it: safe-coder log ${session.id.slice(0, 8)}, safe-coder rm ${session.id.slice(0, 8)}`);
+    guide.say(
+      `That was all of it. The ledger stays until you delete it: safe-coder log ${session.id.slice(0, 8)}, safe-coder rm ${session.id.slice(0, 8)}`,
+    );
     guide.say('Next, in a project of yours: safe-coder chat');
     return EXIT.done;
   });
 }
 
-async function work(context: Context, face: Face, guide: Guide, session: Session, signal: AbortSignal): Promise<void> {
+async function work(
+  context: Context,
+  face: Face,
+  guide: Guide,
+  session: Session,
+  signal: AbortSignal,
+): Promise<void> {
   guide.say(`The task: "${TASK}"`);
   await guide.wait('let the agent work');
   const ending = await session.prompt(TASK, { signal, isInteractive: false });
@@ -60,22 +72,49 @@ async function work(context: Context, face: Face, guide: Guide, session: Session
   }
 }
 
-async function applyOne(context: Context, face: Face, guide: Guide, session: Session, sample: SampleProject, signal: AbortSignal): Promise<void> {
+async function applyOne(
+  context: Context,
+  face: Face,
+  guide: Guide,
+  session: Session,
+  sample: SampleProject,
+  signal: AbortSignal,
+): Promise<void> {
   const items = await showChanges(context, face, session);
-  guide.say('You asked for a mended test, not for an install script: it is marked, because it would run on your machine.');
+  guide.say(
+    'You asked for a mended test, not for an install script: it is marked, because it would run on your machine.',
+  );
   await guide.wait(`accept only ${FIXED}`);
   const before = sample.read('package.json');
   const done = await session.apply(items, decideByPatterns(items, { accept: [FIXED] }), signal);
-  if (done.applied.join() !== FIXED || !sample.read(FIXED).includes(".join('-')") || sample.read('package.json') !== before) {
-    throw new SafeCoderError('bug', `The tour applied something else than it should have: ${done.applied.join(', ') || 'nothing'}.`);
+  if (
+    done.applied.join() !== FIXED ||
+    !sample.read(FIXED).includes(".join('-')") ||
+    sample.read('package.json') !== before
+  ) {
+    throw new SafeCoderError(
+      'bug',
+      `The tour applied something else than it should have: ${done.applied.join(', ') || 'nothing'}.`,
+    );
   }
   guide.say(`${FIXED} in ${sample.root} is mended, package.json is untouched. This is what was written:`);
   guide.show(sample.read(FIXED));
 }
 
-async function takeBack(context: Context, guide: Guide, session: Session, sample: SampleProject, signal: AbortSignal): Promise<void> {
+async function takeBack(
+  context: Context,
+  guide: Guide,
+  session: Session,
+  sample: SampleProject,
+  signal: AbortSignal,
+): Promise<void> {
   await guide.wait('undo it');
-  const done = await undo({ root: sample.root, stateDir: context.directories.state, session: session.id, signal });
+  const done = await undo({
+    root: sample.root,
+    stateDir: context.directories.state,
+    session: session.id,
+    signal,
+  });
   if (done.applied.join() !== FIXED || sample.read(FIXED).includes(".join('-')")) {
     throw new SafeCoderError('bug', 'The tour could not take back what it applied.');
   }
