@@ -39,21 +39,40 @@ export async function spawn(
   const forgetSignal = () => signal?.removeEventListener('abort', onAbort);
   ended.then(forgetSignal, forgetSignal);
   try {
-    return runningProcess(stream, await started.promise, ended);
+    return runningProcess(stream, await started.promise, ended, options);
   } catch (error) {
     throwIfCancelled(signal);
     throw error;
   }
 }
 
-function runningProcess(stream: WireStream, pid: number, ended: Promise<SpawnEnd>): GuestProcess {
+function runningProcess(
+  stream: WireStream,
+  pid: number,
+  ended: Promise<SpawnEnd>,
+  options: SpawnOptions,
+): GuestProcess {
+  // What the execution has no end for is not sent: the guest would take it for a violation.
+  const takesInput = options.stdin === true || options.pty !== undefined;
+  let isClosed = !takesInput;
   return {
     pid,
     ended,
-    write: (bytes) => stream.send(bytes),
-    closeStdin: () => stream.eof(),
-    signal: (signo) => stream.control(FRAME.signal, encodeU32(signo)),
-    resize: (rows, columns) => stream.control(FRAME.resize, encodeSize(rows, columns)),
+    write: async (bytes) => {
+      if (!isClosed) await stream.send(bytes);
+    },
+    closeStdin: () => {
+      if (!isClosed) stream.eof();
+      isClosed = true;
+    },
+    signal: (signo) => {
+      if (!Number.isInteger(signo) || signo < 1 || signo > 64)
+        throw new RangeError(`no such signal: ${signo}`);
+      stream.control(FRAME.signal, encodeU32(signo));
+    },
+    resize: (rows, columns) => {
+      if (options.pty !== undefined) stream.control(FRAME.resize, encodeSize(rows, columns));
+    },
     kill: () => stream.cancel(),
   };
 }

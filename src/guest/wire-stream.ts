@@ -58,6 +58,8 @@ export class WireStream {
   /** What we may still send. */
   #hostCredit = INITIAL_CREDIT;
   #wake: (() => void) | undefined;
+  /** Content goes out in the order it was given, and EOF after it. */
+  #sending: Promise<void> = Promise.resolve();
   #hostBusy = 0;
   #lastSign = performance.now();
   #silence: NodeJS.Timeout | undefined;
@@ -162,7 +164,12 @@ export class WireStream {
   }
 
   /** Sends content, as credit allows. Resolves early, having sent less, when the stream is over. */
-  async send(bytes: Uint8Array): Promise<void> {
+  send(bytes: Uint8Array): Promise<void> {
+    this.#sending = this.#sending.then(() => this.#send(bytes));
+    return this.#sending;
+  }
+
+  async #send(bytes: Uint8Array): Promise<void> {
     let at = 0;
     while (at < bytes.length && !this.#isOver && !this.#isSettled) {
       if (this.#hostCredit === 0) {
@@ -180,9 +187,12 @@ export class WireStream {
     }
   }
 
+  /** No more content comes after what was sent. */
   eof(): void {
-    this.#lastSign = performance.now();
-    if (!this.#isOver) void this.#owner.post(FRAME.eof, this.id);
+    this.#sending = this.#sending.then(() => {
+      this.#lastSign = performance.now();
+      if (!this.#isOver) void this.#owner.post(FRAME.eof, this.id);
+    });
   }
 
   /** A control frame: SIGNAL, RESIZE. Nothing when the stream is over. */

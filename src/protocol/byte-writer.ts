@@ -1,5 +1,6 @@
-/** Builds one payload field by field. Values come from the host, so a value that doesn't fit is a bug: RangeError. */
+/** Builds one payload field by field. Values come from the host, so a number that doesn't fit is a bug: RangeError. */
 import { encodePath } from '../base/path-bytes.ts';
+import { unsendable } from './unsendable.ts';
 
 const MAX_PATH = 4095;
 
@@ -72,13 +73,19 @@ export class ByteWriter {
     return this.u32(bytes.length).bytes(bytes);
   }
 
-  /** A path of the wire: 1 to 4095 bytes without NUL (or 1 to `most`). */
+  /** A string that a program sees: without NUL. Throws `guest/failed` as a kernel would refuse it. */
+  argument(value: string): this {
+    const bytes = encodePath(value);
+    if (bytes.includes(0)) throw unsendable('EINVAL', 'an argument with a NUL byte');
+    return this.u32(bytes.length).bytes(bytes);
+  }
+
+  /** A path of the wire: 1 to 4095 bytes without NUL (or 1 to `most`). Throws `guest/failed` for any other. */
   path(value: string, most = MAX_PATH): this {
     const bytes = encodePath(value);
-    if (bytes.length === 0 || bytes.length > most) {
-      throw new RangeError(`a path of ${bytes.length} bytes can't be sent`);
-    }
-    if (bytes.includes(0)) throw new RangeError('a path with a NUL byte can not be sent');
+    if (bytes.length === 0) throw unsendable('ENOENT', 'an empty path');
+    if (bytes.length > most) throw unsendable('ENAMETOOLONG', `a path of ${bytes.length} bytes`);
+    if (bytes.includes(0)) throw unsendable('EINVAL', 'a path with a NUL byte');
     return this.str16(bytes);
   }
 

@@ -2,6 +2,7 @@
 import type { RelPath } from '../base/path-bytes.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { MAX_PAYLOAD } from './frames.ts';
+import { unsendable } from './unsendable.ts';
 
 export interface Ids {
   uid: number;
@@ -20,11 +21,13 @@ export interface SpawnRequest extends Ids {
   maxOpenFiles?: number;
 }
 
-/** Throws RangeError when the command and its environment are larger than one payload. */
+/** Throws `guest/failed` (E2BIG) when the command and its environment are larger than one payload. */
 export function encodeSpawn(request: SpawnRequest): Buffer {
   const { pty } = request;
   const flags = (pty ? 1 : 0) | (request.mergeStderr ? 2 : 0) | (request.stdin ? 4 : 0);
   const env = Object.entries(request.env);
+  if (request.argv.length === 0) throw unsendable('EINVAL', 'a command without a program');
+  if (request.argv.length > 65_535 || env.length > 65_535) throw unsendable('E2BIG', 'too many arguments');
   const writer = new ByteWriter(1024)
     .u32(flags)
     .u32(request.uid)
@@ -36,13 +39,11 @@ export function encodeSpawn(request: SpawnRequest): Buffer {
     .u32(request.maxOpenFiles ?? 0)
     .path(request.cwd)
     .u16(request.argv.length);
-  for (const argument of request.argv) writer.str32(argument);
+  for (const argument of request.argv) writer.argument(argument);
   writer.u16(env.length);
-  for (const [name, value] of env) writer.str32(`${name}=${value}`);
+  for (const [name, value] of env) writer.argument(`${name}=${value}`);
   if (writer.length > MAX_PAYLOAD) {
-    throw new RangeError(
-      `the command and its environment are ${writer.length} bytes, more than ${MAX_PAYLOAD}`,
-    );
+    throw unsendable('E2BIG', `a command of ${writer.length} bytes, where ${MAX_PAYLOAD} are the most`);
   }
   return writer.done();
 }

@@ -25,7 +25,7 @@ export interface CaptureLimits {
 export const DEFAULT_LIMITS: CaptureLimits = {
   maxFileBytes: 50 << 20,
   maxTotalBytes: 1 << 30,
-  maxEntries: 1_000_000,
+  maxEntries: 500_000,
 };
 
 export interface CapturerOptions {

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Backend, Launched, LaunchSpec } from '../backends/backend.ts';
 import { isSafeCoderError, SafeCoderError, toSafeCoderError } from '../base/errors.ts';
 import type { Emit, IsolationInfo, IsolationProof } from '../base/events.ts';
-import { throwIfCancelled } from '../base/lifetime.ts';
+import { delay, throwIfCancelled } from '../base/lifetime.ts';
 import { openGuest } from '../guest/client.ts';
 import type { Deadlines } from '../guest/deadlines.ts';
 import type { Guest } from '../guest/guest.ts';
@@ -26,6 +26,8 @@ export interface OpenSandboxOptions {
 }
 
 const ENTROPY_BYTES = 256;
+/** How long to wait for the backend to say why its guest is gone. */
+const ENDED_MS = 200;
 
 /**
  * Throws what {@link Backend.launch} and {@link openGuest} throw, what the source throws, `backend/boot-failed` (with the
@@ -95,9 +97,11 @@ async function populate(
       mode: launched.info.capture,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
-    await capturer.learn();
     enter('prove');
-    const proof = await proveIsolation(guest, { level: launched.info.level, runDir: spec.runDir });
+    const [proof] = await Promise.all([
+      proveIsolation(guest, { level: launched.info.level, runDir: spec.runDir }),
+      capturer.learn(),
+    ]);
     requireIsolation(launched, proof);
     throwIfCancelled(signal);
     const { level, backend, accel } = launched.info;
@@ -118,8 +122,10 @@ async function greet(launched: Launched, options: OpenSandboxOptions): Promise<G
   });
   // Only a machine of its own has a clock and a generator of its own.
   if (launched.info.level !== 'vm') return guest;
-  await guest.setClock(BigInt(Date.now()) * 1_000_000n);
-  await guest.addEntropy(randomBytes(ENTROPY_BYTES));
+  await Promise.all([
+    guest.setClock(BigInt(Date.now()) * 1_000_000n),
+    guest.addEntropy(randomBytes(ENTROPY_BYTES)),
+  ]);
   return guest;
 }
 
@@ -148,9 +154,11 @@ async function explain(error: unknown, launched: Launched, phase: string): Promi
   const isGuests = isSafeCoderError(error) && /^guest\/(failed|lost|timeout)$/.test(error.code);
   if (!isGuests) return error;
   const console = await launched.consoleTail();
+  const reason = await Promise.race([launched.ended, delay(ENDED_MS).then(() => undefined)]);
+  const why = reason === undefined ? error.message : `${error.message} (${reason})`;
   return new SafeCoderError(
     'backend/boot-failed',
-    `The ${launched.info.backend} sandbox did not get ready (phase: ${phase}): ${error.message}`,
+    `The ${launched.info.backend} sandbox did not get ready (phase: ${phase}): ${why}`,
     {
       cause: error,
       details: { phase, ...(console === '' ? {} : { console }) },

@@ -22,11 +22,8 @@ export interface ProofOptions {
 
 /** Never throws for a failed check; throws what the guest's verbs throw when the guest is lost. */
 export async function proveIsolation(guest: Guest, options: ProofOptions): Promise<IsolationProof> {
-  const checks = [
-    ...(await kernelChecks(guest)),
-    ...(await Promise.all([canaryCheck(guest, options.runDir)])),
-    ...(await networkChecks(guest)),
-  ];
+  const parts = [kernelChecks(guest), canaryCheck(guest, options.runDir), networkChecks(guest)];
+  const checks = (await Promise.all(parts)).flat();
   // A container shares the host's kernel by design; what it must show is that it sees neither files nor network.
   const needed = checks.filter((check) => options.level === 'vm' || !KERNEL_CHECKS.includes(check.name));
   return { isolated: options.level !== 'demo' && needed.every((check) => check.ok), checks };
@@ -54,16 +51,17 @@ async function kernelChecks(guest: Guest): Promise<Check[]> {
 }
 
 /** A file that is on the host must not be in the guest. */
-async function canaryCheck(guest: Guest, runDir: HostPath): Promise<Check> {
+async function canaryCheck(guest: Guest, runDir: HostPath): Promise<Check[]> {
   const canary = `${runDir}/canary-${randomBytes(12).toString('hex')}`;
   await writeFile(canary, '', { flag: 'wx', mode: 0o600 });
   try {
     await guest.stat(canary, { uid: 0, gid: 0, noFollow: true });
-    return { name: 'canary', ok: false, detail: "a file of the host's is visible in the guest" };
+    return [{ name: 'canary', ok: false, detail: "a file of the host's is visible in the guest" }];
   } catch (error) {
     if (!isSafeCoderError(error, 'guest/failed')) throw error;
     const reason = String(error.details?.errnoName);
-    return { name: 'canary', ok: reason === 'ENOENT', detail: `looking for it in the guest gives ${reason}` };
+    const detail = `looking for it in the guest gives ${reason}`;
+    return [{ name: 'canary', ok: reason === 'ENOENT', detail }];
   } finally {
     await rm(canary, { force: true });
   }

@@ -27,6 +27,8 @@ export function createSandbox(parts: SandboxParts): Sandbox {
     await guest[Symbol.asyncDispose]();
     await launched.end();
   });
+  // A guest that is lost or broke the protocol has no claim to go on.
+  void guest.closed.then(end);
   return {
     id: parts.id,
     isolation: parts.isolation,
