@@ -12,6 +12,7 @@ import type { InstalledPack } from './pack-writer.ts';
 const MAX_OBJECT_BYTES = 1 << 30;
 const MAX_HEADER_BYTES = 32;
 const READ_MS = 60_000;
+const RESCANS = 5;
 
 export class ObjectStore implements AsyncDisposable {
   readonly format: ObjectFormat;
@@ -46,6 +47,12 @@ export class ObjectStore implements AsyncDisposable {
 
   /** Takes up packs that have appeared and lets go of those that are gone. */
   rescan(): void {
+    // A writer that merges packs removes some between our listing and our opening them; what they held is in a new one.
+    for (let attempt = 0; attempt < RESCANS; attempt++) if (this.#rescanOnce()) return;
+  }
+
+  /** False when a pack that was listed is not there any more. */
+  #rescanOnce(): boolean {
     const names = readdirSync(this.packFolder).filter((name) => /^pack-[0-9a-f]+\.idx$/.test(name));
     const stems = new Set(names.map((name) => join(this.packFolder, name.slice(0, -4))));
     const kept: PackFile[] = [];
@@ -53,15 +60,16 @@ export class ObjectStore implements AsyncDisposable {
       if (stems.delete(pack.stem)) kept.push(pack);
       else pack[Symbol.dispose]();
     }
+    this.#packs = kept;
     for (const stem of stems) {
       try {
         kept.push(PackFile.open(this.format, stem as HostPath));
       } catch (error) {
-        // The writer may have merged the pack into another between our listing and now; that one is found next time.
-        if (errnoOf(error) !== 'ENOENT') throw error;
+        if (errnoOf(error) === 'ENOENT') return false;
+        throw error;
       }
     }
-    this.#packs = kept;
+    return true;
   }
 
   /**

@@ -6,7 +6,7 @@ import type { HostPath } from '../base/path-bytes.ts';
 import { type ObjectFormat, type ObjectType, oidBytes } from './object-id.ts';
 import { PackIndex } from './pack-index.ts';
 
-export const PACK_TYPES: readonly (ObjectType | undefined)[] = [undefined, 'commit', 'tree', 'blob'];
+const PACK_TYPES: readonly (ObjectType | undefined)[] = [undefined, 'commit', 'tree', 'blob'];
 
 /** A pack with its index in memory. Owns a file descriptor. */
 export class PackFile implements Disposable {
@@ -68,6 +68,13 @@ export class PackFile implements Disposable {
       at += count;
     }
     return out;
+  }
+
+  /** True when some entry is a delta: another program made this pack. */
+  hasDeltas(): boolean {
+    return this.entries().some(
+      ({ start }) => PACK_TYPES[((this.readRaw(start, start + 1)[0] ?? 0) >> 4) & 7] === undefined,
+    );
   }
 
   /** Where each entry lies, in the order of the pack. */

@@ -10,6 +10,7 @@ import { encodeEntry, encodeSkippedList, readEntry } from './entry.ts';
 import { keepReachable, moveHead } from './head-ref.ts';
 import { createLayout, LISTS_FOLDER, readHead, sweepLeftovers } from './layout.ts';
 import type { Entry, EntryInput, EntryTrailers } from './ledger.ts';
+import { mergeSmallPacks } from './merge-packs.ts';
 import type { SkippedList } from './message.ts';
 import { RepositoryReader } from './reader.ts';
 import { changeTree, createFolder, type FolderNode, writeDrafts } from './tree-node.ts';
@@ -118,9 +119,11 @@ export class LedgerWriter extends RepositoryReader {
    * be written: the chain then is what it was, and the same call may be made again.
    */
   append(input: EntryInput): Promise<Entry> {
-    return this.#exclusive(() => {
+    return this.#exclusive(async () => {
       if (this.#root === undefined) throw new SafeCoderError('bug', 'The ledger has no initial entry yet.');
-      return this.#write(this.#root, input);
+      const entry = await this.#write(this.#root, input);
+      await mergeSmallPacks(this.store, { sync: this.#sync });
+      return entry;
     });
   }
 

@@ -34,7 +34,7 @@ describe('a writer that is killed', () => {
     const writer = await makeLedger();
     await commitInitial(writer, { a: '1', 'b/c': '2' });
     await writer[Symbol.asyncDispose]();
-    for (let round = 0; round < 8; round++) {
+    for (let round = 0; round < 10; round++) {
       const child = startAppending(writer.dir);
       // A different number of entries each time, so that the kill meets different steps.
       const target = (await countEntries(writer.dir)) + 1 + round;
