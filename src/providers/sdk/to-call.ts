@@ -37,8 +37,17 @@ export function toCall(provider: NetworkProvider, request: ModelRequest): SdkCal
 function toPrompt(provider: NetworkProvider, request: ModelRequest): SdkPrompt {
   const prompt: SdkPrompt = [];
   if (request.system !== '') prompt.push({ role: 'system', content: request.system });
-  for (const message of request.messages) prompt.push(...toMessages(provider, message));
+  for (const message of request.messages) {
+    for (const each of toMessages(provider, message)) addMessage(prompt, each);
+  }
   return prompt;
+}
+
+/** What the user says twice in a row, as after an abort, is one message: many servers want roles that alternate. */
+function addMessage(prompt: SdkPrompt, message: SdkMessage): void {
+  const last = prompt.at(-1);
+  if (message.role === 'user' && last?.role === 'user') last.content.push(...message.content);
+  else prompt.push(message);
 }
 
 function toMessages(provider: NetworkProvider, message: ConversationMessage): SdkMessage[] {

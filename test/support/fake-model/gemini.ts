@@ -65,8 +65,13 @@ export function readGemini(body: unknown, path: string): ReadRequest {
     const calls = named('functionCall').map((part) => String(at(part, 'functionCall', 'name')));
     const results = named('functionResponse').map((part) => String(at(part, 'functionResponse', 'name')));
     const texts = named('text').map((part) => String(at(part, 'text')));
-    const isModel = at(content, 'role') === 'model';
-    return { role: isModel ? 'assistant' : 'user', calls, results, texts: parts.length === 0 ? [''] : texts };
+    const ours = results.length > 0 ? 'results' : 'user';
+    return {
+      role: at(content, 'role') === 'model' ? 'assistant' : ours,
+      calls,
+      results,
+      texts: parts.length === 0 ? [''] : texts,
+    };
   });
   const model = /models\/([^:]+):/.exec(path)?.[1] ?? '';
   return { turns, system: at(body, 'systemInstruction'), tools: at(body, 'tools'), model };
