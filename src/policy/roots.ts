@@ -12,7 +12,7 @@ const SYSTEM_FOLDERS = new Set(
 );
 
 /** Folders of the system in which nothing is a project. */
-const SYSTEM_TREES = ['/boot', '/dev', '/proc', '/sys'];
+const SYSTEM_TREES = ['/boot', '/proc', '/sys'];
 
 /** Folders of a home in which nothing is a project: they hold credentials. */
 const SECRET_TREES = [
@@ -49,7 +49,7 @@ export interface RootsToAvoid {
 /** Why this folder (links resolved) may not be a project, as the end of a sentence that begins with its name; or undefined. */
 export function unsafeRootReason(root: HostPath, avoid: RootsToAvoid): string | undefined {
   if (root === '/') return 'is the whole file system';
-  if (SYSTEM_FOLDERS.has(root) || SYSTEM_TREES.some((tree) => isWithin(root, tree)))
+  if (SYSTEM_FOLDERS.has(root) || SYSTEM_TREES.some((tree) => isWithin(root, tree)) || isDevice(root))
     return 'is a folder of the system';
   const { home } = avoid;
   if (home !== undefined && home !== '/') {
@@ -64,6 +64,11 @@ export function unsafeRootReason(root: HostPath, avoid: RootsToAvoid): string | 
     if (isWithin(state, root)) return "contains Safe Coder's own state";
   }
   return undefined;
+}
+
+/** Below /dev only the memory file system holds anything that people made. */
+function isDevice(root: string): boolean {
+  return isWithin(root, '/dev') && !root.startsWith('/dev/shm/');
 }
 
 /** Whether `path` is `folder` or lies in it. */

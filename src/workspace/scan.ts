@@ -3,6 +3,7 @@
  * hashes what it read. Paths and names hold one byte per character (latin1).
  */
 import { closeSync, lstatSync } from 'node:fs';
+import { decodePath, showPath } from '../base/path-bytes.ts';
 import type { BlockStream, Extent } from '../image/block-stream.ts';
 import { IgnoreRules, MAX_IGNORE_FILE_BYTES, parseIgnoreFile } from '../policy/ignore.ts';
 import { secretInContent, suspectSecret } from '../policy/secrets.ts';
@@ -262,7 +263,10 @@ export class Scan {
       yield { kind: 'withhold', path, reason: secret };
       return;
     }
-    if (node.name === '.gitignore') this.#addRules(path, bytes);
+    if (node.name === '.gitignore') {
+      if (bytes.length > MAX_IGNORE_FILE_BYTES) yield tooLargeForRules(path);
+      else this.#addRules(path, bytes);
+    }
     const isCaptured = yield* this.#isCaptured(path);
     const oid = isCaptured ? hashReserved(stream, bytes, objectFormat) : undefined;
     const extent = stream.keep(bytes.length);
@@ -272,8 +276,7 @@ export class Scan {
   *#large(node: NodeItem & { kind: 'file' }, fd: number, stat: OpenStat): Generator<ScanItem> {
     const { path } = node;
     const { stream, objectFormat, limits } = this.#options;
-    if (node.name === '.gitignore')
-      yield { kind: 'warning', message: `${path} is too large to be read as ignore rules.` };
+    if (node.name === '.gitignore') yield tooLargeForRules(path);
     let isCaptured = yield* this.#isCaptured(path);
     if (isCaptured && stat.size > BigInt(limits.maxLedgerFileBytes)) {
       isCaptured = false;
@@ -365,7 +368,7 @@ export class Scan {
   #addRules(path: string, bytes: Buffer): void {
     const scope = this.#scope;
     // Git does not look for rules in what is ignored as a whole, nor in its own directory.
-    if (scope.isIgnored || scope.gitPrefix > 0 || bytes.length > MAX_IGNORE_FILE_BYTES) return;
+    if (scope.isIgnored || scope.gitPrefix > 0) return;
     this.rules.add(path.slice(0, Math.max(0, path.length - '/.gitignore'.length)), parseIgnoreFile(bytes));
   }
 
@@ -404,3 +407,11 @@ export class Scan {
 }
 
 type OpenStat = ReturnType<typeof openForReading>['stat'];
+
+function tooLargeForRules(path: string): ScanItem {
+  const shown = showPath(decodePath(Buffer.from(path, 'latin1')));
+  return {
+    kind: 'warning',
+    message: `${shown} is too large to be read as ignore rules; nothing is ignored by it.`,
+  };
+}
