@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { createDemoBackend } from '../../src/backends/demo/demo-backend.ts';
@@ -71,6 +71,33 @@ describe('the demo backend', () => {
     await expect.poll(() => processesOf(folder).length).toBeGreaterThan(1);
     await sandbox.end();
     await expect.poll(() => processesOf(folder)).toEqual([]);
+  });
+
+  it('leaves no process behind when this program is killed', async () => {
+    const folder = temporaryFolder();
+    const script = `${folder}/host.ts`;
+    const from = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
+    writeFileSync(
+      script,
+      `import { createDemoBackend } from ${from('src/backends/demo/demo-backend.ts')};
+      import { openSandbox } from ${from('src/sandbox/open.ts')};
+      import { createProject, sourceOf } from ${from('test/support/test-project.ts')};
+      const sandbox = await openSandbox({
+        backend: createDemoBackend({ agentBinary: ${JSON.stringify(AGENT)}, path: '/usr/local/bin:/usr/bin:/bin' }),
+        spec: { id: 'x', runDir: ${JSON.stringify(folder)}, workspace: '/p', uid: ${process.getuid?.()},
+          gid: ${process.getgid?.()}, cpus: 1, memoryBytes: 1, diskBytes: 1, pids: 0, env: {} },
+        source: sourceOf(createProject({ a: { content: 'a' } })),
+        signal: new AbortController().signal,
+        emit: () => undefined,
+      });
+      await sandbox.exec({ argv: ['sh', '-c', '(setsid sleep 1000 &); sleep 1000'], onOutput: () => undefined });
+      console.log('ready');`,
+    );
+    const host = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await new Promise((resolve) => host.stdout.once('data', resolve));
+    await expect.poll(() => processesOf(`${folder}/workspace`).length).toBeGreaterThan(1);
+    host.kill('SIGKILL');
+    await expect.poll(() => processesOf(folder), { timeout: 20_000 }).toEqual([]);
   });
 
   it('names the mend when the agent was not built', async () => {
