@@ -18,7 +18,7 @@ import {
 import type { Tool, ToolContext, ToolResult } from './tool.ts';
 import type { ToolState } from './tool-state.ts';
 import { waitFor } from './wait-for.ts';
-import { toAbsolute } from './workspace-path.ts';
+import { canonicalWorkspace, toAbsolute } from './workspace-path.ts';
 
 interface Input {
   command: string;
@@ -176,15 +176,16 @@ async function awaitForeground(
 /** The next command starts where this one ended, unless that is outside the workspace. */
 async function followFolder(state: ToolState, context: ToolContext, notes: string[]): Promise<void> {
   const { sandbox, call } = context;
+  const root = await canonicalWorkspace(sandbox);
   const last = await readLastFolder(sandbox, call);
-  if (last === undefined || last === state.shellFolder) return;
+  if (last === undefined || last === (state.shellFolder ?? root)) return;
   const folder = await folderInWorkspace(sandbox, last);
   if (folder === undefined) {
     notes.push(
       `[the command ended in ${showPath(last)}, outside the workspace: the next one starts in the workspace root]`,
     );
   }
-  state.shellFolder = folder;
+  state.shellFolder = folder === root ? undefined : folder;
 }
 
 function reportEnd(state: ToolState, run: RunningCommand, end: SpawnEnd, notes: string[]): ToolResult {

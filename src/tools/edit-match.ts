@@ -17,6 +17,8 @@ export interface MatchSet {
   manner: MatchManner;
   /** In order; may overlap one another. */
   matches: Match[];
+  /** False when there may be more: nobody should change only the first so many. */
+  isComplete: boolean;
 }
 
 /** All places of `old` in `text` by the first manner that finds any; an empty set when none does. */
@@ -29,15 +31,23 @@ export function findMatches(text: string, old: string, replacement: string): Mat
   ];
   for (const [manner, find] of manners) {
     const matches = find();
-    if (matches.length > 0) return { manner, matches };
+    const most = manner === 'exact' ? MOST_MATCHES : MOST_FORGIVEN;
+    if (matches.length > 0) return { manner, matches, isComplete: matches.length < most };
   }
-  return { manner: 'exact', matches: [] };
+  return { manner: 'exact', matches: [], isComplete: true };
 }
+
+/** More places than this are not looked for: nobody means them one by one, and a hostile file has no end of them. */
+const MOST_MATCHES = 100_000;
+/** Places that overlap matter where one is meant, not where thousands are. */
+const MOST_OVERLAPPING = 1000;
 
 function findExact(text: string, old: string, replacement: string): Match[] {
   const matches: Match[] = [];
-  for (let at = text.indexOf(old); at !== -1; at = text.indexOf(old, at + 1)) {
+  let at = text.indexOf(old);
+  while (at !== -1 && matches.length < MOST_MATCHES) {
     matches.push({ start: at, end: at + old.length, replacement });
+    at = text.indexOf(old, at + (matches.length < MOST_OVERLAPPING ? 1 : old.length));
   }
   return matches;
 }
@@ -82,29 +92,56 @@ interface Line {
   text: string;
 }
 
-/** Says how file lines and quoted lines are the same: a function that fits a line of the replacement, or undefined. */
-type Compare = (file: string[], quoted: string[]) => ((line: string) => string | undefined) | undefined;
+/**
+ * Says how the file's lines from `first` on and the quoted lines are the same: a function that fits a line of the
+ * replacement, or undefined when they aren't.
+ */
+type Compare = (
+  lines: Line[],
+  first: number,
+  quoted: string[],
+) => ((line: string) => string | undefined) | undefined;
+
+/** A forgiving manner that finds this many places has found no place. */
+const MOST_FORGIVEN = 1000;
 
 function findLines(text: string, old: string, replacement: string, compare: Compare): Match[] {
   const quoted = old.split('\n');
   const endsLine = quoted.length > 1 && quoted.at(-1) === '';
   if (endsLine) quoted.pop();
-  const anchor = quoted.findIndex((line) => line.trim() !== '');
-  if (anchor === -1) return [];
-  const wanted = quoted[anchor]?.trim();
   const lines = linesOf(text);
+  const anchor = rarestOf(quoted, lines);
+  const wanted = quoted[anchor]?.trim();
+  if (wanted === undefined) return [];
   const matches: Match[] = [];
-  for (let first = 0; first + quoted.length <= lines.length; first++) {
+  for (let first = 0; first + quoted.length <= lines.length && matches.length < MOST_FORGIVEN; first++) {
     if (lines[first + anchor]?.text.trim() !== wanted) continue;
+    const fit = compare(lines, first, quoted);
+    if (fit === undefined) continue;
     const window = lines.slice(first, first + quoted.length);
-    const fit = compare(
-      window.map((line) => line.text),
-      quoted,
-    );
-    const match = fit === undefined ? undefined : fitReplacement(text, window, replacement, endsLine, fit);
+    const match = fitReplacement(text, window, replacement, endsLine, fit);
     if (match !== undefined) matches.push(match);
   }
   return matches;
+}
+
+/** Which quoted line is least often in the file, so that few places have to be looked at in full; -1 when all are blank. */
+function rarestOf(quoted: string[], lines: Line[]): number {
+  const counts = new Map(quoted.map((line) => [line.trim(), 0]));
+  for (const line of lines) {
+    const trimmed = line.text.trim();
+    const count = counts.get(trimmed);
+    if (count !== undefined) counts.set(trimmed, count + 1);
+  }
+  let rarest = -1;
+  let least = Number.POSITIVE_INFINITY;
+  quoted.forEach((line, index) => {
+    const count = counts.get(line.trim()) ?? 0;
+    if (line.trim() === '' || count >= least) return;
+    rarest = index;
+    least = count;
+  });
+  return rarest;
 }
 
 function linesOf(text: string): Line[] {
@@ -138,21 +175,23 @@ function fitReplacement(
   return { start: first.start, end: isCrlf ? lineEnd - 1 : lineEnd, replacement: fitted };
 }
 
-const compareTrimmed: Compare = (file, quoted) =>
-  file.every((line, index) => line.trimEnd() === quoted[index]?.trimEnd()) ? (line) => line : undefined;
+const compareTrimmed: Compare = (lines, first, quoted) =>
+  quoted.every((line, index) => line.trimEnd() === lines[first + index]?.text.trimEnd())
+    ? (line) => line
+    : undefined;
 
 /** All lines that aren't blank are shifted by the same indentation, one way or the other. */
-const compareShifted: Compare = (file, quoted) => {
+const compareShifted: Compare = (lines, first, quoted) => {
   const index = quoted.findIndex((line) => line.trim() !== '');
-  const there = indentOf(file[index] ?? '');
+  const there = indentOf(lines[first + index]?.text ?? '');
   const here = indentOf(quoted[index] ?? '');
   const isDeeper = there.length > here.length;
   const shift = isDeeper
     ? there.slice(0, there.length - here.length)
     : here.slice(0, here.length - there.length);
-  const isSame = file.every((line, at) => {
-    const mine = line.trimEnd();
-    const theirs = (quoted[at] ?? '').trimEnd();
+  const isSame = quoted.every((line, at) => {
+    const mine = (lines[first + at]?.text ?? '').trimEnd();
+    const theirs = line.trimEnd();
     if (mine === '' || theirs === '') return mine === theirs;
     return isDeeper ? mine === shift + theirs : shift + mine === theirs;
   });

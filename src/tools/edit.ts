@@ -2,7 +2,7 @@
 import { escapeForTerminal } from '../base/terminal-text.ts';
 import { cutLine, headOfBytes } from './budget.ts';
 import { defineTool, refuse } from './define-tool.ts';
-import { findMatches, type Match, type MatchManner } from './edit-match.ts';
+import { findMatches, type Match, type MatchManner, MOST_MATCHES } from './edit-match.ts';
 import {
   diffOf,
   type FileBefore,
@@ -172,6 +172,12 @@ function place(located: Located, file: TextFile, edit: Edit, name: string, isCha
   const found = findMatches(file.text, old, edit.new_string);
   if (isChanged && (found.manner !== 'exact' || found.matches.length !== 1)) throw refuseChanged(located);
   if (found.matches.length === 0) throw refuseNotFound(located, file, old, name);
+  if (!found.isComplete) {
+    throw refuse(
+      `${name}old_string was found ${found.matches.length} times or more in ${located.shown}.`,
+      'Quote more of the place that is meant, or use sed in bash for that many.',
+    );
+  }
   if (found.matches.length > 1 && edit.replace_all !== true) {
     throw refuseAmbiguous(located, file, found.matches, name);
   }

@@ -5,7 +5,7 @@ import { cutLine } from './budget.ts';
 const AROUND = 2;
 const MOST_LINES = 20;
 /** Comparing by pairs of letters is slow; the first so many lines will do. */
-const MOST_COMPARED = 20_000;
+const MOST_COMPARED = 5000;
 
 /** Numbered lines of the most similar place, or undefined when nothing is similar. */
 export function showNearestRegion(text: string, old: string): string | undefined {
@@ -25,7 +25,9 @@ export function showNearestRegion(text: string, old: string): string | undefined
 function bestWindow(lines: string[], quoted: string[]): number | undefined {
   const places = new Map<string, number[]>();
   quoted.forEach((line, index) => {
-    if (line.length > 3) places.set(line, [...(places.get(line) ?? []), index]);
+    const known = places.get(line) ?? [];
+    // A line that repeats itself says little about where it belongs.
+    if (line.length > 3 && known.length < 3) places.set(line, [...known, index]);
   });
   const scores = new Map<number, number>();
   lines.forEach((line, at) => {

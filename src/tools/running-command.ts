@@ -57,6 +57,7 @@ export class RunningCommand {
     const starting = new AbortController();
     const abort = () => starting.abort();
     signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
     try {
       const process = await sandbox.exec(
         {

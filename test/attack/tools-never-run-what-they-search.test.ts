@@ -89,15 +89,19 @@ describe.each([true, false])(
 
 describe('configuration in the workspace', () => {
   it('makes no search run a program', async () => {
-    const { run, root } = await openToolSandbox({
-      'evil.sh': '#!/bin/sh\ntouch canary\n',
-      '.ripgreprc': '--pre=./evil.sh\n',
-      'a.txt': 'text\n',
-    });
-    await run('bash', {
-      command: 'chmod +x evil.sh; echo "export RIPGREP_CONFIG_PATH=$PWD/.ripgreprc" >> ~/.bashrc',
-    });
+    // The guest's environment is not the agent's to choose; should it ever be, the file it names is not read.
+    const { run, root } = await openToolSandbox(
+      {
+        'evil.sh': '#!/bin/sh\ntouch canary; cat\n',
+        '.ripgreprc': '--pre=./evil.sh\n',
+        'a.txt': 'text\n',
+      },
+      { env: { RIPGREP_CONFIG_PATH: '.ripgreprc' } },
+    );
+    await run('bash', { command: 'chmod +x evil.sh' });
     expect((await run('grep', { pattern: 'text' })).text).toContain('a.txt');
     expect(existsSync(`${root}/canary`)).toBe(false);
+    await run('bash', { command: 'rg text' });
+    expect(existsSync(`${root}/canary`), 'the trap works when rg is run by hand').toBe(true);
   });
 });

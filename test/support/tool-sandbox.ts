@@ -21,7 +21,7 @@ let opened = 0;
 /** The tools over a real sandbox of the demo backend; everything is ended when the test is over. */
 export async function openToolSandbox(
   files: Record<string, string> = {},
-  options: { withRipgrep?: boolean; links?: Record<string, string> } = {},
+  options: { withRipgrep?: boolean; links?: Record<string, string>; env?: Record<string, string> } = {},
 ) {
   const runDir = mkdtempSync(join(tmpdir(), 'sc-test-')) as HostPath;
   mkdirSync(runDir, { recursive: true });
@@ -41,7 +41,7 @@ export async function openToolSandbox(
       memoryBytes: 1 << 30,
       diskBytes: 1 << 30,
       pids: 0,
-      env: {},
+      env: options.env ?? {},
     },
     source: sourceOf(
       createProject({

@@ -111,6 +111,9 @@ describe('edit', () => {
     const deeper = await setup('class A {\n    run() {\n        go();\n    }\n}\n');
     await deeper.edit({ old_string: 'run() {\n    go();\n}\n', new_string: 'run() {\n    stop();\n\n}\n' });
     expect(deeper.sandbox.text('f')).toBe('class A {\n    run() {\n        stop();\n\n    }\n}\n');
+    const gap = await setup('  a\n\n  b\n');
+    await gap.edit({ old_string: 'a\n\nb\n', new_string: 'c\n\nd\n' });
+    expect(gap.sandbox.text('f')).toBe('  c\n\n  d\n');
     const shallower = await setup('run() {\n  go();\n}\n');
     await shallower.edit({
       old_string: '    run() {\n      go();\n    }',
@@ -224,5 +227,20 @@ describe('edit', () => {
   it('points at line numbers that were copied along', async () => {
     const { edit } = await setup('alpha\nbeta\n');
     expect((await edit({ old_string: '2\tbeta', new_string: 'x' })).text).toContain('line numbers');
+  });
+
+  it('ends in time on files and quotes that repeat themselves', async () => {
+    const many = await setup('a'.repeat(1_000_000));
+    expect((await many.edit({ old_string: 'a', new_string: 'b', replace_all: true })).text).toContain('sed');
+    const long = 'a'.repeat(400_000);
+    expect((await many.edit({ old_string: long, new_string: 'b' })).text).toContain('times');
+    const braces = await setup('}\n'.repeat(200_000));
+    const quote = '} \n'.repeat(2000);
+    expect((await braces.edit({ old_string: `${quote}x`, new_string: 'b' })).text).toContain('not found');
+    expect((await braces.edit({ old_string: quote, new_string: 'b' })).text).toContain('1000 times');
+    const calls = await setup('call();\n'.repeat(100_000));
+    expect(
+      (await calls.edit({ old_string: `${'call();\n'.repeat(5000)}x`, new_string: 'b' })).text,
+    ).toContain('most similar');
   });
 });
