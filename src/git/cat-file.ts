@@ -22,9 +22,11 @@ interface Request {
 
 const MAX_HEADER_BYTES = 256;
 const END_MS = 2000;
+/** Requests that the child may have before it has answered. */
+const WINDOW = 64;
 
 /**
- * Reads objects by id, one at a time in the order asked. The child starts with the first request, doesn't keep the process
+ * Reads objects by id, in the order asked. The child starts with the first request, doesn't keep the process
  * alive while idle, and is started anew after it died. The caller checks hashes.
  */
 export class CatFile implements AsyncDisposable {
@@ -32,6 +34,8 @@ export class CatFile implements AsyncDisposable {
   readonly #maxBytes: number;
   readonly #timeoutMs: number;
   readonly #waiting: Request[] = [];
+  /** How many of the waiting requests the child was given. */
+  #sent = 0;
   #child: Child | undefined;
   #timer: NodeJS.Timeout | undefined;
   #chunks: Buffer[] = [];
@@ -55,7 +59,8 @@ export class CatFile implements AsyncDisposable {
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ oid, resolve, reject });
-      if (this.#waiting.length === 1) this.#next();
+      if (this.#waiting.length === 1) this.#watch();
+      this.#send();
     });
   }
 
@@ -79,26 +84,32 @@ export class CatFile implements AsyncDisposable {
     await this.#end();
   }
 
-  #next(): void {
-    const request = this.#waiting[0];
-    if (request === undefined) {
-      this.#setAlive(false);
-      return;
-    }
+  /** Starts the clock for the oldest request, or lets the process end when there is none. */
+  #watch(): void {
+    clearTimeout(this.#timer);
+    const oid = this.#waiting[0]?.oid;
+    this.#setAlive(oid !== undefined);
+    if (oid === undefined) return;
     this.#timer = setTimeout(() => {
       this.#fail(
-        new SafeCoderError(
-          'ledger/damaged',
-          `git took longer than ${this.#timeoutMs} ms for ${request.oid}.`,
-        ),
+        new SafeCoderError('ledger/damaged', `git took longer than ${this.#timeoutMs} ms for ${oid}.`),
       );
     }, this.#timeoutMs);
+  }
+
+  /** Hands requests to the child ahead of its answers, which come in the same order. */
+  #send(): void {
     try {
-      this.#child ??= this.#start();
-      this.#setAlive(true);
-      this.#child.stdin.write(`${request.oid}\n`);
+      while (this.#sent < Math.min(this.#waiting.length, WINDOW)) {
+        if (this.#child === undefined) {
+          this.#child = this.#start();
+          this.#setAlive(true);
+        }
+        this.#child.stdin.write(`${this.#waiting[this.#sent]?.oid}\n`);
+        this.#sent += 1;
+      }
     } catch (cause) {
-      this.#fail(new SafeCoderError('environment/tool-failed', 'git could not be started.', { cause }));
+      this.#fail(new SafeCoderError('environment/tool-failed', 'git could not be started.', { cause }), true);
     }
   }
 
@@ -126,21 +137,28 @@ export class CatFile implements AsyncDisposable {
   #take(chunk: Buffer): void {
     this.#chunks.push(chunk);
     this.#size += chunk.length;
-    if (this.#header === undefined && !this.#takeHeader()) return;
+    while (this.#size > 0 && this.#takeAnswer());
+  }
+
+  /** Takes one whole answer from what has come in; false when there is none yet. */
+  #takeAnswer(): boolean {
+    if (this.#header === undefined && !this.#takeHeader()) return false;
     const header = this.#header;
-    if (header === undefined || this.#size < header.length + header.size + 1) return;
-    const all = Buffer.concat(this.#chunks);
+    if (header === undefined) return true;
     const end = header.length + header.size;
-    if (this.#size !== end + 1 || all[end] !== 0x0a) {
+    if (this.#size < end + 1) return false;
+    const all = Buffer.concat(this.#chunks);
+    if (all[end] !== 0x0a) {
       this.#fail(
         new SafeCoderError('ledger/damaged', 'git answered with something else than was asked for.'),
       );
-      return;
+      return false;
     }
-    this.#answer({ type: header.type, bytes: all.subarray(header.length, end) });
+    this.#answer({ type: header.type, bytes: all.subarray(header.length, end) }, all.subarray(end + 1));
+    return true;
   }
 
-  /** True once an object's header is known; answers the request itself when there is no object. */
+  /** False when there is no whole header yet. Answers the request itself when git knows no such object. */
   #takeHeader(): boolean {
     const start = Buffer.concat(this.#chunks);
     this.#chunks = [start];
@@ -149,8 +167,8 @@ export class CatFile implements AsyncDisposable {
     const oid = this.#waiting[0]?.oid ?? '';
     const line = newline < 0 ? '' : start.toString('latin1', 0, newline);
     if (line === `${oid} missing`) {
-      this.#answer(undefined);
-      return false;
+      this.#answer(undefined, start.subarray(newline + 1));
+      return true;
     }
     const match = /^([0-9a-f]+) (blob|tree|commit|tag) (\d{1,15})$/.exec(line);
     const size = Number(match?.[3]);
@@ -162,13 +180,14 @@ export class CatFile implements AsyncDisposable {
     return true;
   }
 
-  #answer(object: RawObject | undefined): void {
-    clearTimeout(this.#timer);
-    this.#chunks = [];
-    this.#size = 0;
+  #answer(object: RawObject | undefined, rest: Buffer): void {
+    this.#chunks = [rest];
+    this.#size = rest.length;
     this.#header = undefined;
+    this.#sent -= 1;
     this.#waiting.shift()?.resolve(object);
-    this.#next();
+    this.#watch();
+    this.#send();
   }
 
   /** The child can't be trusted any more: it goes, the request that met it fails, the others get a new one. */
@@ -179,10 +198,13 @@ export class CatFile implements AsyncDisposable {
     this.#chunks = [];
     this.#size = 0;
     this.#header = undefined;
+    this.#sent = 0;
     if (child !== undefined && child.exitCode === null && child.signalCode === null) killGroup(child.pid);
     const failed = this.#waiting.splice(0, all ? this.#waiting.length : 1);
     for (const request of failed) request.reject(error);
-    if (this.#waiting.length > 0) this.#next();
+    if (this.#waiting.length === 0) return;
+    this.#watch();
+    this.#send();
   }
 
   /** An idle child must not keep the process from ending, a busy one must. */

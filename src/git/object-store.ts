@@ -1,5 +1,5 @@
 /** Reads the objects of one repository of ours: own packs in process, loose ones in process, anything else through git. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
 import { errnoOf, SafeCoderError } from '../base/errors.ts';
@@ -20,6 +20,7 @@ export class ObjectStore implements AsyncDisposable {
   readonly #objects: string;
   readonly #catFile: CatFile;
   #packs: PackFile[] = [];
+  #scannedAt = 0n;
 
   /** Opens the packs that are there now; others are found when an object is missing. */
   constructor(options: { gitDir: HostPath; format: ObjectFormat }) {
@@ -53,6 +54,7 @@ export class ObjectStore implements AsyncDisposable {
 
   /** False when a pack that was listed is not there any more. */
   #rescanOnce(): boolean {
+    this.#scannedAt = statSync(this.packFolder, { bigint: true }).mtimeNs;
     const names = readdirSync(this.packFolder).filter((name) => /^pack-[0-9a-f]+\.idx$/.test(name));
     const stems = new Set(names.map((name) => join(this.packFolder, name.slice(0, -4))));
     const kept: PackFile[] = [];
@@ -88,29 +90,33 @@ export class ObjectStore implements AsyncDisposable {
     return object.bytes;
   }
 
-  /** True when the object is in the repository itself, not in one it borrows from. */
-  isOwn(oid: string): boolean {
-    return this.#readOwn(oid, true) !== undefined;
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     for (const pack of this.#packs) pack[Symbol.dispose]();
     this.#packs = [];
     await this.#catFile[Symbol.asyncDispose]();
   }
 
-  #readOwn(oid: string, isLookOnly = false): { type: string; bytes: Buffer } | undefined {
-    for (let attempt = 0; attempt < 2; attempt++) {
-      for (const pack of this.#packs) {
-        if (isLookOnly && pack.index.has(oid)) return { type: 'any', bytes: Buffer.alloc(0) };
-        const object = pack.read(oid, MAX_OBJECT_BYTES);
-        if (object !== undefined) return object;
-      }
-      const loose = this.#readLoose(oid);
-      if (loose !== undefined) return loose;
-      if (attempt === 0) this.rescan();
+  #readOwn(oid: string): { type: string; bytes: Buffer } | undefined {
+    return (
+      this.#readPacked(oid) ??
+      this.#readLoose(oid) ??
+      (this.#hasNewPacks() ? this.#readPacked(oid) : undefined)
+    );
+  }
+
+  #readPacked(oid: string): { type: ObjectType; bytes: Buffer } | undefined {
+    for (const pack of this.#packs) {
+      const object = pack.read(oid, MAX_OBJECT_BYTES);
+      if (object !== undefined) return object;
     }
     return undefined;
+  }
+
+  /** Rescans when the folder changed since. Should its time stamp be too coarse to tell, git still finds the object. */
+  #hasNewPacks(): boolean {
+    if (statSync(this.packFolder, { bigint: true }).mtimeNs === this.#scannedAt) return false;
+    this.rescan();
+    return true;
   }
 
   #readLoose(oid: string): { type: string; bytes: Buffer } | undefined {

@@ -15,6 +15,8 @@ import { parseTree } from '../git/tree.ts';
 import { writeNewFile } from './layout.ts';
 
 const CHECK_MS = 30_000;
+/** Blobs asked for at once when the loan ends; each may be as large as a file in the ledger. */
+const READ_AHEAD = 16;
 
 /** Which of `oids` can be had from `objectsDir`; the ledger borrows from there afterwards, unless it is none. */
 export async function borrowObjects(options: {
@@ -43,11 +45,17 @@ export async function settleObjects(options: {
   const { ledgerDir, store } = options;
   using pack = options.pack;
   if (!existsSync(alternatesPath(ledgerDir))) return 0;
-  const borrowed = [...(await blobsOf(store, options.trees))].filter((oid) => !store.isOwn(oid));
-  for (const oid of borrowed) pack.add('blob', await readBorrowed(store, oid, options.fallback));
+  store.rescan();
+  const borrowed = [...(await blobsOf(store, options.trees))].filter((oid) => !store.hasPacked(oid));
+  for (let at = 0; at < borrowed.length; at += READ_AHEAD) {
+    const some = borrowed.slice(at, at + READ_AHEAD);
+    const blobs = await Promise.all(some.map((oid) => readBorrowed(store, oid, options.fallback)));
+    for (const bytes of blobs) pack.add('blob', bytes);
+  }
   const copied = pack.count;
   if (copied > 0) store.adopt(await pack.install({ sync: options.sync }));
-  const missing = borrowed.find((oid) => !store.isOwn(oid));
+  store.rescan();
+  const missing = borrowed.find((oid) => !store.hasPacked(oid));
   if (missing !== undefined)
     throw new SafeCoderError('bug', `Object ${missing} was copied and is not there.`);
   await removeAlternates(ledgerDir, options.sync);
