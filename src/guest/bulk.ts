@@ -9,6 +9,7 @@ import { FRAME, MAX_DATA } from '../protocol/frames.ts';
 import { encodeChanges, encodeFetch, encodeUnpack } from '../protocol/requests.ts';
 import { CHUNKS_END, encodeChunks, encodeUnpackHead } from '../protocol/unpack-encoder.ts';
 import { decodeOrFail, fileVerb } from './ask.ts';
+import { ChangeOrder } from './change-order.ts';
 import type { Connection } from './connection.ts';
 import type { FetchResult, Guest, GuestChange, UnpackEntry, Who } from './guest.ts';
 import type { WireStream } from './wire-stream.ts';
@@ -18,14 +19,9 @@ export async function changes(
   options: Parameters<Guest['changes']>[0],
   onChange: (change: GuestChange) => void,
 ): Promise<{ entries: number; truncated: boolean }> {
-  const directories = new Set<string>();
+  const order = new ChangeOrder(options.prune);
   const decoder = new ChangesDecoder(options.max, (change) => {
-    const slash = change.path.lastIndexOf('/');
-    if (slash > 0 && !directories.has(change.path.slice(0, slash))) {
-      throw badFrame('a path whose directory was not reported before it');
-    }
-    if (change.stat.kind === 'directory') directories.add(change.path);
-    onChange(change);
+    if (order.admit(change)) onChange(change);
   });
   const stream = connection.open(
     FRAME.changes,

@@ -8,6 +8,7 @@ import type { RelPath } from '../base/path-bytes.ts';
 import type { Guest, GuestStat } from '../guest/guest.ts';
 import { BaseIndex, parentOf } from './base-index.ts';
 import { collect } from './collect.ts';
+import { isGitName } from './dot-git.ts';
 import { isSameFile, type Known, NOTHING_KNOWN, type Seen } from './known.ts';
 import type { BaseFile, BaseManifest } from './project-source.ts';
 import type { BlobSink, Capture, CapturedFile, SkippedPath } from './sandbox.ts';
@@ -82,6 +83,8 @@ export class Capturer {
     this.#known = {
       ...NOTHING_KNOWN,
       seen,
+      // What could not be captured when the project was put in is the base's affair, not this capture's.
+      skips: new Set(survey.skipped.map(skipKey)),
       emptyDirectories: survey.emptyDirectories,
       ignoredDirectories: survey.ignoredDirectories,
     };
@@ -117,7 +120,9 @@ export class Capturer {
     isFrozen: boolean,
   ): Promise<Capture> {
     const known = this.#known;
-    const forced = new Set([...known.forced, ...options.alsoWrote]);
+    // Nothing of a git directory is captured, whoever wrote it.
+    const wrote = options.alsoWrote.filter((path) => !path.split('/').some(isGitName));
+    const forced = new Set([...known.forced, ...wrote]);
     const nowNs = this.#now();
     const { survey, truncated } = await this.#list(forced, options.sweep ? [] : prunable(known));
     const collected = await collect(this.#guest, sink, survey.files, unlisted(forced, survey), known.seen, {
@@ -187,7 +192,8 @@ export class Capturer {
     }
     for (const [path, file] of known.delta) {
       // What a list that was cut short doesn't name may still be there.
-      if (!files.has(path) && (survey.isKept(path) || (truncated && !delta.has(path)))) delta.set(path, file);
+      if (files.has(path) || delta.has(path)) continue;
+      if (survey.isKept(path) || (truncated && !survey.isReplaced(path))) delta.set(path, file);
     }
     return delta;
   }

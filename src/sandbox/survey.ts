@@ -93,6 +93,15 @@ export class Survey {
     return false;
   }
 
+  /** True when the list says that something else is at this path now, or that nothing can be. */
+  isReplaced(path: RelPath): boolean {
+    if (this.hidden.has(path)) return true;
+    for (let at = parentOf(path); at !== ''; at = parentOf(at)) {
+      if (this.hiddenBelow.has(at as RelPath)) return true;
+    }
+    return false;
+  }
+
   #isNestedGit(path: RelPath, parent: string, stat: GuestStat): boolean {
     const outer = this.#nestedGit.get(parent);
     if (outer !== undefined) {

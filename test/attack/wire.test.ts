@@ -407,6 +407,42 @@ describe('P13: a path from the guest is checked and stays a claim', () => {
     expect(seen).toEqual([]);
   });
 
+  const trees: [string, Buffer[]][] = [
+    ['a file below a file', [change('a'), change('a/b')]],
+    [
+      'a file below a directory that was left out',
+      [change('d', { kind: 'directory', isPruned: true }), change('d/f')],
+    ],
+    ['a file below a mount', [change('d', { kind: 'directory', isMount: true }), change('d/f')]],
+    [
+      'a directory left out that nobody asked to leave out',
+      [change('x', { kind: 'directory', isPruned: true })],
+    ],
+  ];
+  it.each(trees)('%s ends the connection', async (_what, entries) => {
+    const { fake, guest } = await open();
+    const asked = guest.changes({ mode: 'walk', max: 10, prune: ['d' as RelPath] }, () => undefined);
+    asked.catch(() => undefined);
+    const { stream } = await fake.next(FRAME.changes);
+    fake.send(FRAME.data, stream, Buffer.concat(entries));
+    fake.send(FRAME.end, stream, new ByteWriter().u64(entries.length).u8(0).done());
+    await expect(asked).rejects.toMatchObject(BAD);
+  });
+
+  it('a path reported twice counts once, and can’t become a file and a directory', async () => {
+    const { fake, guest } = await open();
+    const seen: string[] = [];
+    const asked = guest.changes({ mode: 'walk', max: 10, prune: [] }, ({ path, stat: of }) => {
+      seen.push(`${of.kind} ${path}`);
+    });
+    const { stream } = await fake.next(FRAME.changes);
+    const entries = [change('a'), change('a', { kind: 'directory' })];
+    fake.send(FRAME.data, stream, Buffer.concat(entries));
+    fake.send(FRAME.end, stream, new ByteWriter().u64(2).u8(0).done());
+    await asked;
+    expect(seen).toEqual(['file a']);
+  });
+
   it.each(['a/b', '..', '.', '', 'a\0b'])('a directory entry named %j ends the connection', async (name) => {
     const { fake, guest } = await open();
     const listing = guest.list('/w', { ...WHO, max: 10 });

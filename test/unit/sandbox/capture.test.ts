@@ -382,6 +382,56 @@ describe.each(['overlay', 'walk'] as const)('capture by %s', (mode) => {
     expect(capture.isSweep).toBe(false);
   });
 
+  it('captures nothing of a git directory, even when a tool says that it wrote there', async () => {
+    const bench = await Bench.learned(mode);
+    bench.model.put('sub', DIRECTORY);
+    bench.model.put('sub/.git', DIRECTORY);
+    bench.model.put('sub/.git/config', file('evil'));
+    bench.model.put('.git', DIRECTORY);
+    bench.model.put('.git/config', file('evil'));
+    const capture = await bench.capture({ alsoWrote: ['sub/.git/config', '.git/config'] });
+    expect(paths(capture)).toEqual({ written: [], removed: [] });
+  });
+
+  it('always leaves a tree, whatever is in the way and however little one capture may hold', async () => {
+    const name = fc.constantFrom('a.txt', 'd', 'one', 'ignored', 'new');
+    const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'));
+    const node = fc.constantFrom<ModelNode>(
+      file('x'),
+      file('longer than allowed'),
+      { kind: 'symlink', target: 't' },
+      DIRECTORY,
+      { kind: 'directory', isOpaque: false, isMount: true },
+      { kind: 'special' },
+      { kind: 'unreadable', errno: 13 },
+    );
+    const step = fc.oneof(
+      fc.record({ put: path, node }),
+      fc.record({ remove: path }),
+      fc.record({ sweep: fc.boolean() }),
+    );
+    const limits = fc.record({
+      maxEntries: fc.integer({ min: 1, max: 20 }),
+      maxTotalBytes: fc.integer({ min: 1, max: 60 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 30 }), limits, async (steps, limit) => {
+        const bench = await Bench.learned(mode, BASE, { ...limit, maxFileBytes: 10 });
+        for (const now of steps) {
+          if ('put' in now) bench.model.put(now.put, now.node);
+          else if ('remove' in now) bench.model.remove(now.remove);
+          else await bench.capture({ sweep: now.sweep });
+          for (const at of bench.tree.keys()) {
+            for (let slash = at.indexOf('/'); slash > 0; slash = at.indexOf('/', slash + 1)) {
+              expect(bench.tree.has(at.slice(0, slash))).toBe(false);
+            }
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('equals a full walk after any operations', async () => {
     const name = fc.constantFrom('a.txt', 'd', 'one', 'deep', 'ignored', 'new', 'link');
     const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'));
