@@ -4,6 +4,7 @@ import { SafeCoderError } from '../base/errors.ts';
 import { type HostPath, type RelPath, showPath } from '../base/path-bytes.ts';
 import type { FileMode } from '../diff/change-set.ts';
 import type { ApplyPlan, PlanItem } from '../review/apply-plan.ts';
+import { HostChangedError } from './host-changed.ts';
 import { HostRoot, type RootId } from './host-root.ts';
 import { ContentHashes, type ObjectFormat } from './host-state.ts';
 import type { Expectation, Intent, Refusal } from './intent.ts';
@@ -11,7 +12,6 @@ import { type Preflight, type PreflightOptions, preflightIntents } from './prefl
 import { recoverRoot } from './recover.ts';
 import { type RunContext, type RunInit, type RunOptions, run, stepCounter, toApplyError } from './run.ts';
 import { StateStore } from './state-store.ts';
-import { HostChangedError } from './transaction.ts';
 
 /** Where and for whom. */
 export interface ProjectOptions extends RunOptions {

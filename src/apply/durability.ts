@@ -7,7 +7,7 @@ import { errnoOf, isSafeCoderError } from '../base/errors.ts';
 import type { HostPath, RelPath } from '../base/path-bytes.ts';
 import { runProcess } from '../base/process.ts';
 import { BlockedError, type HostRoot } from './host-root.ts';
-import { fsyncFolder } from './state-store.ts';
+import { fsyncFolder } from './write-durably.ts';
 
 /** Up to so many files each is synced by itself. */
 export const SYNC_EACH_LIMIT = 64;
@@ -39,8 +39,12 @@ export async function settleFolder(folder: HostPath, fallback: () => void): Prom
 }
 
 /** Makes the names in these folders of the project durable; folders that are gone need nothing. */
-export async function settleNames(root: HostRoot, folders: ReadonlySet<RelPath | ''>): Promise<void> {
-  if (folders.size > SYNC_EACH_LIMIT && (await syncFileSystem(root.path))) return;
+export async function settleNames(
+  root: HostRoot,
+  folders: ReadonlySet<RelPath | ''>,
+  options: { syncEach: boolean },
+): Promise<void> {
+  if (!options.syncEach && (await syncFileSystem(root.path))) return;
   for (const folder of folders) {
     try {
       root.inside(folder, (directory) => fsyncSync(directory.fd));

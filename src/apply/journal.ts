@@ -5,7 +5,7 @@ import type { RelPath } from '../base/path-bytes.ts';
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const path = z.string().min(1) as unknown as z.ZodType<RelPath>;
 
-/** One side of a step. Bytes are found by `sha256`, in the stage or among the kept contents. */
+/** One side of a step. Bytes are found by `sha256`. */
 const sideSchema = z.strictObject({
   kind: z.enum(['file', 'symlink']),
   sha256,
@@ -34,6 +34,10 @@ const folderSchema = z.strictObject({
 /** A folder that comes or goes with the files in it. */
 export type Folder = z.infer<typeof folderSchema>;
 
+const keptSchema = z.strictObject({ sha256, offset: z.int().min(0), size: z.int().min(0) });
+/** Where one old content is in the file of kept contents. */
+export type KeptRange = z.infer<typeof keptSchema>;
+
 export const recordSchema = z.strictObject({
   version: z.literal(1),
   id: z.string().regex(/^[0-9a-f]{16}$/),
@@ -44,6 +48,7 @@ export const recordSchema = z.strictObject({
   /** The record that this one takes back. */
   reverses: z.string().optional(),
   steps: z.array(stepSchema),
+  kept: z.array(keptSchema),
   /** Top first. */
   createdFolders: z.array(folderSchema),
   /** Deepest first. */

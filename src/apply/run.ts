@@ -4,19 +4,20 @@
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
-import { join } from 'node:path';
 import { errnoOf, SafeCoderError } from '../base/errors.ts';
 import { throwIfCancelled } from '../base/lifetime.ts';
-import type { HostPath, RelPath } from '../base/path-bytes.ts';
+import type { RelPath } from '../base/path-bytes.ts';
 import { SYNC_EACH_LIMIT, settleFolder, settleNames } from './durability.ts';
-import type { HostRoot } from './host-root.ts';
+import { HostChangedError } from './host-changed.ts';
+import { BlockedError, type HostRoot } from './host-root.ts';
 import { ContentHashes } from './host-state.ts';
 import type { Refusal } from './intent.ts';
 import type { ApplyRecord, Journal, Step } from './journal.ts';
+import { ContentKeeper, readKept } from './kept-content.ts';
 import { foldersAbove, type Preflight, type ReadyStep } from './preflight.ts';
 import { removeStage, Stage } from './stage.ts';
 import type { StateStore } from './state-store.ts';
-import { backUp, HostChangedError, ownerFor, publish, revert, type Work } from './transaction.ts';
+import { ownerFor, publish, revert, type Work } from './transaction.ts';
 
 export interface Progress {
   phase: 'keep' | 'stage' | 'publish';
@@ -58,11 +59,14 @@ export async function run(
   preflight: Preflight,
 ): Promise<{ id: string; kept: string[] }> {
   const { root, store, before } = context;
-  const contents = store.contents(init.session);
   const syncEach = preflight.ready.length <= SYNC_EACH_LIMIT;
-  await keepOld(context, preflight.ready, contents, syncEach);
-
   const record = makeRecord(root, init, preflight);
+  try {
+    record.kept = await keepOld(context, record);
+  } catch (error) {
+    store.dropKept(record);
+    throw error;
+  }
   const journal: Journal = { state: 'working', stage: Stage.newName(), record };
   before('journal');
   store.writeJournal(journal);
@@ -74,7 +78,7 @@ export async function run(
     const work: Work = { ...record, root, stage, before };
     await paced(context, 'publish', preflight.ready.length, publish(work));
     before('settle');
-    await settleNames(root, touchedFolders(record));
+    await settleNames(root, touchedFolders(record), { syncEach });
     before('commit');
     store.writeJournal({ ...journal, state: 'committed' });
   } catch (error) {
@@ -114,14 +118,18 @@ export function undoJournal(
   { root, store, before }: RunContext,
   journal: Journal,
 ): { conflicts: Refusal[]; kept: string[] } {
+  const { record } = journal;
+  const readOld = (sha256: string) => readKept(store.keptFile(record), record.kept, sha256);
   const conflicts = withStage(root, journal.stage, (stage) =>
-    revert({ ...journal.record, root, stage, before }, store.contents(journal.record.session)),
+    revert({ ...journal.record, root, stage, before }, readOld),
   );
   for (const folder of touchedFolders(journal.record)) syncQuietly(root, folder);
   before('clean');
   const kept = removeStage(root, journal.stage);
   before('forget');
-  store.removeJournal(journal.record.root);
+  store.removeJournal(record.root);
+  // With conflicts the old contents may be the only ones left of those paths.
+  if (conflicts.length === 0) store.dropKept(record);
   return { conflicts, kept };
 }
 
@@ -138,30 +146,20 @@ function syncQuietly(root: HostRoot, folder: RelPath | ''): void {
   }
 }
 
-async function keepOld(
-  context: RunContext,
-  steps: readonly ReadyStep[],
-  contents: HostPath,
-  syncEach: boolean,
-): Promise<void> {
-  const olds = steps.flatMap(({ path, old }) => (old === undefined ? [] : [{ path, old }]));
-  await paced(
-    context,
-    'keep',
-    olds.length,
-    (function* () {
-      for (const { path, old } of olds) {
-        yield path;
-        context.before(`keep ${path}`);
-        backUp(context.root, path, old, contents, { sync: syncEach });
-      }
-    })(),
-  );
-  if (olds.length > 0 && !syncEach) {
-    await settleFolder(contents, () => {
-      for (const { old } of olds) fsyncFile(join(contents, old.sha256));
-    });
+async function keepOld(context: RunContext, record: ApplyRecord): Promise<ApplyRecord['kept']> {
+  const { root, store, before } = context;
+  before('keep');
+  using keeper = new ContentKeeper(store.keptFile(record));
+  const pace = pacer(context, 'keep', record.steps.length);
+  for (const { path, old } of record.steps) {
+    await pace();
+    if (old === undefined) continue;
+    before(`keep ${path}`);
+    keeper.keep(root, path, old);
   }
+  const kept = keeper.finish();
+  store.settleKept(record);
+  return kept;
 }
 
 async function stageNew(
@@ -207,7 +205,11 @@ function hashOf(bytes: Buffer): { oid: string; sha256: string } {
 /** The owner for a new file: that of the nearest folder above it that exists. */
 function newOwner(root: HostRoot, path: RelPath) {
   const nearest = foldersAbove(path).findLast((folder) => root.directory(folder) !== undefined) ?? '';
-  return root.inside(nearest, ownerFor);
+  try {
+    return root.inside(nearest, ownerFor);
+  } catch (error) {
+    throw error instanceof BlockedError ? new HostChangedError(path) : error;
+  }
 }
 
 function fsyncFile(path: string | Buffer): void {
@@ -227,6 +229,7 @@ function makeRecord(root: HostRoot, init: RunInit, preflight: Preflight): ApplyR
     at: new Date().toISOString(),
     root: { path: root.path, ...root.id },
     steps: preflight.ready.map(({ intent: _, ...step }): Step => step),
+    kept: [],
     createdFolders: preflight.createdFolders,
     removedFolders: preflight.removedFolders,
   };

@@ -30,7 +30,7 @@ import { STAGE_PREFIX } from '../policy/apply-path.ts';
 import type { HostRoot } from './host-root.ts';
 import { type HostState, readEntry } from './host-state.ts';
 import type { Side } from './journal.ts';
-import { writeFully } from './state-store.ts';
+import { writeFully } from './write-durably.ts';
 
 /** Who a new file shall belong to; undefined leaves what the system gives it. */
 export interface Owner {

@@ -3,19 +3,7 @@
  * session what was done and the contents that undo needs (`sessions/ID/apply`), which go when the session goes.
  */
 
-import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  constants,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { z } from 'zod';
 import { errnoOf, SafeCoderError } from '../base/errors.ts';
@@ -23,6 +11,7 @@ import { type OwnerLock, takeOwnerLock } from '../base/owner-lock.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import type { RootId } from './host-root.ts';
 import { type ApplyRecord, type Journal, journalSchema, recordSchema } from './journal.ts';
+import { fsyncFolder, unlinkIfThere, writeJsonDurably } from './write-durably.ts';
 
 const SESSION_ID = /^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$/;
 
@@ -64,7 +53,7 @@ export class StateStore {
   }
 
   writeJournal(journal: Journal): void {
-    writeDurably(this.#journalFile(journal.record.root), journal);
+    writeJsonDurably(this.#journalFile(journal.record.root), journal);
   }
 
   removeJournal(id: RootId): void {
@@ -97,15 +86,25 @@ export class StateStore {
     if (known.some((other) => other.id === record.id)) return;
     const folder = join(this.#session(record.session), 'applied');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    writeDurably(join(folder, `${String(known.length + 1).padStart(6, '0')}.json`), record);
+    writeJsonDurably(join(folder, `${String(known.length + 1).padStart(6, '0')}.json`), record);
     fsyncFolder(dirname(folder));
   }
 
-  /** Folder of a session's kept contents, each file named by the SHA-256 of its bytes; made when missing. */
-  contents(session: string): HostPath {
-    const folder = join(this.#session(session), 'contents') as HostPath;
+  /** The file of the old contents that a record keeps; its folder is made when missing. */
+  keptFile({ session, id }: Pick<ApplyRecord, 'session' | 'id'>): HostPath {
+    const folder = join(this.#session(session), 'kept');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    return folder;
+    return join(folder, id) as HostPath;
+  }
+
+  /** Makes the name of a record's kept contents durable. */
+  settleKept(record: Pick<ApplyRecord, 'session' | 'id'>): void {
+    fsyncFolder(dirname(this.keptFile(record)));
+  }
+
+  /** Forgets what a record kept. */
+  dropKept(record: Pick<ApplyRecord, 'session' | 'id'>): void {
+    unlinkIfThere(this.keptFile(record));
   }
 
   #session(session: string): string {
@@ -114,58 +113,6 @@ export class StateStore {
     }
     return join(this.root, 'sessions', session, 'apply');
   }
-}
-
-/**
- * Keeps bytes under their SHA-256; `write` fills the opened file, durable before it has its name when `sync`. What is kept
- * already is written anew: a power cut may have emptied a file that was not synced.
- */
-export function keepContent(
-  folder: HostPath,
-  sha256: string,
-  write: (fd: number) => void,
-  options: { sync: boolean },
-): void {
-  const temporary = join(folder, `${sha256}.${randomBytes(6).toString('hex')}`);
-  const fd = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
-  try {
-    write(fd);
-    if (options.sync) fsyncSync(fd);
-    renameSync(temporary, join(folder, sha256));
-  } catch (error) {
-    unlinkIfThere(temporary);
-    throw error;
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** The whole of `bytes`, however many calls it takes. */
-export function writeFully(fd: number, bytes: Uint8Array): void {
-  let at = 0;
-  while (at < bytes.length) at += writeSync(fd, bytes, at);
-}
-
-export function fsyncFolder(path: string): void {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function writeDurably(file: string, value: unknown): void {
-  const temporary = `${file}.tmp`;
-  const fd = openSync(temporary, 'w', 0o600);
-  try {
-    writeFully(fd, Buffer.from(`${JSON.stringify(value)}\n`));
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(temporary, file);
-  fsyncFolder(dirname(file));
 }
 
 function readJson<T>(file: string, schema: z.ZodType<T>): T {
@@ -177,13 +124,5 @@ function readJson<T>(file: string, schema: z.ZodType<T>): T {
       cause: error,
       hint: 'It was written by another version of Safe Coder, or by hand. Move it away to go on without it.',
     });
-  }
-}
-
-function unlinkIfThere(file: string): void {
-  try {
-    unlinkSync(file);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
   }
 }

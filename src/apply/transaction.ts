@@ -4,40 +4,16 @@
  * judged by the state of each path, never by memory of how far things went, so that it can be interrupted too.
  */
 
-import { createHash } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  lchownSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmdirSync,
-} from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, lchownSync, lstatSync, mkdirSync, renameSync, rmdirSync } from 'node:fs';
 import type { DirectoryHandle } from '../base/directory-handle.ts';
 import { errnoOf, SafeCoderError } from '../base/errors.ts';
-import type { HostPath, RelPath } from '../base/path-bytes.ts';
+import type { RelPath } from '../base/path-bytes.ts';
+import { HostChangedError } from './host-changed.ts';
 import { BlockedError, type HostRoot } from './host-root.ts';
-import { forEachChunk, type HostState } from './host-state.ts';
+import type { HostState } from './host-state.ts';
 import { holds, type Refusal } from './intent.ts';
 import type { Folder, Side, Step } from './journal.ts';
 import { lstatIn, moveNew, type Owner, type Stage, tryLink } from './stage.ts';
-import { keepContent, writeFully } from './state-store.ts';
-
-/** The host is not as preflight saw it. */
-export class HostChangedError extends Error {
-  readonly path: RelPath;
-
-  constructor(path: RelPath) {
-    super(`${path} changed while changes were being applied`);
-    this.path = path;
-  }
-}
 
 /** What is to be done, as the journal has it. */
 export interface Changes {
@@ -47,6 +23,9 @@ export interface Changes {
   /** Deepest first. */
   removedFolders: readonly Folder[];
 }
+
+/** The old bytes of that SHA-256. */
+export type ReadOld = (sha256: string) => Buffer;
 
 export interface Work extends Changes {
   root: HostRoot;
@@ -186,9 +165,9 @@ function pruneFolders(work: Work, folders: readonly Folder[]): void {
 
 /**
  * Brings every path of the steps back to its old state. Paths that hold neither the old nor the new state were changed by
- * someone else: they are left alone and returned. `contents` is where old bytes are kept.
+ * someone else: they are left alone and returned. `readOld` finds old bytes by their SHA-256.
  */
-export function revert(work: Work, contents: HostPath): Refusal[] {
+export function revert(work: Work, readOld: ReadOld): Refusal[] {
   const conflicts: Refusal[] = [];
   const indexed = work.steps.map((step, at) => ({ step, at }));
   const attempt = (path: RelPath, act: () => void) => {
@@ -201,7 +180,7 @@ export function revert(work: Work, contents: HostPath): Refusal[] {
   };
   const puts = indexed.filter(({ step }) => step.new !== undefined);
   puts.sort((a, b) => compare(b.step.path, a.step.path));
-  for (const { step, at } of puts) attempt(step.path, () => revertPut(work, step, at, contents));
+  for (const { step, at } of puts) attempt(step.path, () => revertPut(work, step, at, readOld));
   pruneFolders(work, [...work.createdFolders].reverse());
   const removals = indexed.filter(({ step }) => step.new === undefined);
   if (removals.some(({ step }) => work.root.read(step.path).kind === 'absent')) {
@@ -210,11 +189,11 @@ export function revert(work: Work, contents: HostPath): Refusal[] {
         attempt(folder.path, () => makeFolder(work, folder));
     }
   }
-  for (const { step, at } of removals) attempt(step.path, () => revertRemoval(work, step, at, contents));
+  for (const { step, at } of removals) attempt(step.path, () => revertRemoval(work, step, at, readOld));
   return conflicts;
 }
 
-function revertPut(work: Work, step: Step, at: number, contents: HostPath): void {
+function revertPut(work: Work, step: Step, at: number, readOld: ReadOld): void {
   const state = work.root.read(step.path);
   if (step.old === undefined) {
     if (holds(state, step.new)) takeAway(work, step.path, step.new, freeAside(work, at));
@@ -223,7 +202,7 @@ function revertPut(work: Work, step: Step, at: number, contents: HostPath): void
   }
   if (holds(state, step.old)) return;
   if (!holds(state, step.new) && state.kind !== 'absent') throw new HostChangedError(step.path);
-  const aside = restoreAside(work, step, at, contents);
+  const aside = restoreAside(work, step, at, readOld);
   if (state.kind === 'absent') putNew(work, step.path, aside);
   else restoreOver(work, step.path, aside);
 }
@@ -235,12 +214,12 @@ function restoreOver(work: Work, path: RelPath, aside: string): void {
   });
 }
 
-function revertRemoval(work: Work, step: Step, at: number, contents: HostPath): void {
+function revertRemoval(work: Work, step: Step, at: number, readOld: ReadOld): void {
   if (step.old === undefined) return;
   const state = work.root.read(step.path);
   if (holds(state, step.old)) return;
   if (state.kind !== 'absent') throw new HostChangedError(step.path);
-  putNew(work, step.path, restoreAside(work, step, at, contents));
+  putNew(work, step.path, restoreAside(work, step, at, readOld));
 }
 
 /** Nothing of ours is at the path: free, a folder, or a parent that is no folder yet. */
@@ -249,7 +228,7 @@ function isVacant(state: HostState): boolean {
 }
 
 /** The name in the stage of the old file: the very file that was moved aside, or one made from its kept content. */
-function restoreAside(work: Work, step: Step, at: number, contents: HostPath): string {
+function restoreAside(work: Work, step: Step, at: number, readOld: ReadOld): string {
   const aside = `o${at}`;
   if (step.old === undefined) throw new SafeCoderError('bug', `${step.path} has no old state.`);
   if (holds(work.stage.read(aside), step.old)) return aside;
@@ -258,7 +237,7 @@ function restoreAside(work: Work, step: Step, at: number, contents: HostPath): s
     step.old.uid !== undefined && step.old.gid !== undefined
       ? { uid: step.old.uid, gid: step.old.gid }
       : undefined;
-  work.stage.write(aside, step.old, readKept(contents, step.old.sha256), owner, { sync: true });
+  work.stage.write(aside, step.old, readOld(step.old.sha256), owner, { sync: true });
   return aside;
 }
 
@@ -266,44 +245,6 @@ function freeAside(work: Work, at: number): string {
   const name = `o${at}`;
   work.stage.remove(name);
   return name;
-}
-
-/** Bytes kept by {@link backUp}, checked. Throws `session/damaged`. */
-export function readKept(contents: HostPath, sha256: string): Buffer {
-  const bytes = readFileSync(join(contents, sha256));
-  if (createHash('sha256').update(bytes).digest('hex') === sha256) return bytes;
-  throw new SafeCoderError('session/damaged', `The kept content ${sha256.slice(0, 12)} is damaged.`);
-}
-
-/** Keeps the bytes that are at `path` now. Throws {@link HostChangedError} when they are not `old`. */
-export function backUp(
-  root: HostRoot,
-  path: RelPath,
-  old: Side,
-  contents: HostPath,
-  options: { sync: boolean },
-): void {
-  root.within(path, (directory, name) => {
-    const hash = createHash('sha256');
-    const copy = (chunk: Uint8Array, out: number) => {
-      hash.update(chunk);
-      writeFully(out, chunk);
-    };
-    const fill = (out: number) => {
-      if (old.kind === 'symlink') copy(readlinkSync(directory.entry(name), { encoding: 'buffer' }), out);
-      else {
-        const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-        const fd = openSync(directory.entry(name), flags);
-        try {
-          forEachChunk(fd, (chunk) => copy(chunk, out));
-        } finally {
-          closeSync(fd);
-        }
-      }
-      if (hash.digest('hex') !== old.sha256) throw new HostChangedError(path);
-    };
-    keepContent(contents, old.sha256, fill, options);
-  });
 }
 
 /**

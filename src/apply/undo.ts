@@ -1,6 +1,6 @@
 /** Takes back what was applied, and takes back the taking back. */
 import { SafeCoderError } from '../base/errors.ts';
-import type { HostPath, RelPath } from '../base/path-bytes.ts';
+import type { RelPath } from '../base/path-bytes.ts';
 import {
   type ApplyPreview,
   type ApplyResult,
@@ -11,11 +11,11 @@ import {
   toPreview,
   transact,
 } from './apply.ts';
-import type { Intent, Target } from './intent.ts';
-import type { ApplyRecord, Side, Step } from './journal.ts';
+import type { Intent } from './intent.ts';
+import type { ApplyRecord, Step } from './journal.ts';
+import { readKept } from './kept-content.ts';
 import { preflightIntents } from './preflight.ts';
 import { StateStore } from './state-store.ts';
-import { readKept } from './transaction.ts';
 
 /**
  * Restores what was there before the newest applied plan of the session: bytes, permissions and times. Paths that the host
@@ -24,14 +24,14 @@ import { readKept } from './transaction.ts';
  */
 export function undo(options: ProjectOptions): Promise<ApplyResult> {
   return transact(options, { kind: 'undo', session: options.session }, (store) =>
-    reverse(store, options.session, pickUndo(store.records(options.session))),
+    reverse(store, pickUndo(store.records(options.session))),
   );
 }
 
 /** Does again what the newest undo took back, under the same rules. */
 export function redo(options: ProjectOptions): Promise<ApplyResult> {
   return transact(options, { kind: 'redo', session: options.session }, (store) =>
-    reverse(store, options.session, pickRedo(store.records(options.session))),
+    reverse(store, pickRedo(store.records(options.session))),
   );
 }
 
@@ -39,7 +39,7 @@ export function redo(options: ProjectOptions): Promise<ApplyResult> {
 export async function previewUndo(options: ProjectOptions): Promise<ApplyPreview> {
   using root = openRoot(options);
   const store = new StateStore(options.stateDir);
-  const { intents, preflight } = reverse(store, options.session, pickUndo(store.records(options.session)));
+  const { intents, preflight } = reverse(store, pickUndo(store.records(options.session)));
   return toPreview(await preflightIntents(root, intents, { ...preflight, identity: identity() }));
 }
 
@@ -75,22 +75,18 @@ function pickRedo(records: readonly ApplyRecord[]): Standing {
   });
 }
 
-function reverse(store: StateStore, session: string, { record, steps }: Standing): Transaction {
-  const contents = store.contents(session);
+function reverse(store: StateStore, { record, steps }: Standing): Transaction {
+  const load = async (sha256: string) => readKept(store.keptFile(record), record.kept, sha256);
   const removable = new Set<RelPath>(record.createdFolders.map(({ path }) => path));
   const folderModes = new Map(record.removedFolders.map((folder) => [folder.path, folder]));
   return {
-    intents: steps.map((step) => toIntent(step, contents)),
+    intents: steps.map((step) => toIntent(step, load)),
     preflight: { format: 'sha1', isRestoring: true, removable, folderModes },
     reverses: record.id,
   };
 }
 
-function toIntent(step: Step, contents: HostPath): Intent {
-  const target = step.old === undefined ? undefined : toTarget(step.old, contents);
-  return { path: step.path, expected: step.new, target };
-}
-
-function toTarget(side: Side, contents: HostPath): Target {
-  return { ...side, load: async () => readKept(contents, side.sha256) };
+function toIntent({ path, old, new: expected }: Step, load: (sha256: string) => Promise<Buffer>): Intent {
+  const target = old === undefined ? undefined : { ...old, load: () => load(old.sha256) };
+  return { path, expected, target };
 }

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { applyPlan } from '../../src/apply/apply.ts';
@@ -38,10 +38,8 @@ describe('apply writes only the bytes that were reviewed', () => {
     const project = makeProject({ x: 'base' });
     const plan = { items: [put('x', EVIL, 'base')] };
     await applyPlan({ ...project, plan, readBlob: async () => Buffer.from(EVIL) });
-    const kept = join(project.stateDir, 'sessions/session1/apply/contents');
-    for (const { before } of [put('x', EVIL, 'base')]) expect(before).toBeDefined();
-    const name = put('x', 'base').after?.sha256 ?? '';
-    writeFileSync(join(kept, name), 'tampered');
+    const kept = join(project.stateDir, 'sessions/session1/apply/kept');
+    for (const name of readdirSync(kept)) writeFileSync(join(kept, name), 'evil');
     await expect(undo(project)).rejects.toMatchObject({ code: 'session/damaged' });
     expect(readTree(project.root)).toEqual({ x: EVIL });
   });
