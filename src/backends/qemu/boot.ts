@@ -131,7 +131,9 @@ async function awaitHello(
         reject(error);
       }
     });
-    channel.once('error', reject);
+    channel.on('error', () => {
+      // A reset: QEMU is going, and what it says when it is gone tells why.
+    });
     void vm.ended.then((why) => reject(vm.failure('hello', why)));
     signal?.addEventListener('abort', () => reject(new SafeCoderError('cancelled', 'Cancelled.')), {
       once: true,

@@ -15,6 +15,10 @@ const NOEXEC = 8;
 
 const NEW_ROOT = '/newroot';
 const SCRATCH = '/scratch';
+const ROOT_STORE = `${SCRATCH}/root`;
+const WORKSPACE_STORE = `${SCRATCH}/workspace`;
+const UPPER = `${ROOT_STORE}/upper`;
+const MOUNT_POINTS = ['/proc', '/sys', '/dev', '/run'];
 /** The disks in the order in which the guest's kernel finds them; the machine is always the same. */
 const PROJECT_DISK = '/dev/vda';
 const SCRATCH_DISK = '/dev/vdb';
@@ -29,22 +33,15 @@ export function guestUser(uid: number): GuestUser {
   return uid === 0 ? { name: 'root', home: '/root' } : { name: 'user', home: '/home/user' };
 }
 
-/** The operations for a sandbox, in order. */
+/**
+ * The operations for a sandbox, in order. What the new root needs beside the tree is written to the upper layer before
+ * the overlay is mounted: through the overlay, each would first be looked up and copied over 9p.
+ */
 export function planSetup(spec: LaunchSpec): SetupOperation[] {
   return [
-    ...planRoot(),
-    ...planSystemMounts(),
-    ...planWorkspace(spec),
-    ...planIdentity(spec),
-    { op: 'workspace', path: spec.workspace, upper: `${SCRATCH}/workspace/upper` },
-    { op: 'root', path: NEW_ROOT },
-    { op: 'cgroup', path: '/sys/fs/cgroup', pids: spec.pids },
-  ];
-}
-
-function planRoot(): SetupOperation[] {
-  return [
     mount(SCRATCH_DISK, SCRATCH, 'ext4', NODEV, ''),
+    ...planFolders(spec),
+    ...planIdentity(spec),
     mount(
       TREE_TAG,
       '/tree-ro',
@@ -52,7 +49,28 @@ function planRoot(): SetupOperation[] {
       RDONLY | NODEV,
       'trans=virtio,version=9p2000.L,msize=512000,cache=loose',
     ),
-    ...overlay('/tree-ro', `${SCRATCH}/root`, NEW_ROOT, 0, 0),
+    mountOverlay('/tree-ro', ROOT_STORE, NEW_ROOT),
+    ...planSystemMounts(),
+    mount(PROJECT_DISK, '/base', 'erofs', RDONLY | NODEV, ''),
+    mountOverlay('/base', WORKSPACE_STORE, `${NEW_ROOT}${spec.workspace}`),
+    { op: 'workspace', path: spec.workspace, upper: `${WORKSPACE_STORE}/upper` },
+    { op: 'root', path: NEW_ROOT },
+    { op: 'cgroup', path: '/sys/fs/cgroup', pids: spec.pids },
+  ];
+}
+
+function planFolders(spec: LaunchSpec): SetupOperation[] {
+  const home = guestUser(spec.uid).home;
+  return [
+    folder(`${ROOT_STORE}/work`, 0o755),
+    folder(`${WORKSPACE_STORE}/work`, 0o755),
+    folder(`${WORKSPACE_STORE}/upper`, 0o755, spec.uid, spec.gid),
+    ...['', '/etc', '/var', ...MOUNT_POINTS].map((path) => folder(`${UPPER}${path}`, 0o755)),
+    folder(`${UPPER}/tmp`, 0o1777),
+    folder(`${UPPER}/var/tmp`, 0o1777),
+    folder(`${UPPER}${home}`, 0o700, spec.uid, spec.gid),
+    // After the home folder, which it may well be below; parents are root's, as above a project on the host.
+    folder(`${UPPER}${spec.workspace}`, 0o755),
   ];
 }
 
@@ -71,17 +89,7 @@ function planSystemMounts(): SetupOperation[] {
     { op: 'symlink', link: at('/dev/stderr'), target: '/proc/self/fd/2' },
     { op: 'symlink', link: at('/dev/ptmx'), target: 'pts/ptmx' },
     mount('run', at('/run'), 'tmpfs', NOSUID | NODEV, 'mode=755,size=25%'),
-    { op: 'mkdir', path: at('/run/lock'), mode: 0o1777, uid: 0, gid: 0 },
-    ...['/tmp', '/var/tmp'].map(
-      (path): SetupOperation => ({ op: 'mkdir', path: at(path), mode: 0o1777, uid: 0, gid: 0 }),
-    ),
-  ];
-}
-
-function planWorkspace(spec: LaunchSpec): SetupOperation[] {
-  return [
-    mount(PROJECT_DISK, '/base', 'erofs', RDONLY | NODEV, ''),
-    ...overlay('/base', `${SCRATCH}/workspace`, `${NEW_ROOT}${spec.workspace}`, spec.uid, spec.gid),
+    folder(at('/run/lock'), 0o1777),
   ];
 }
 
@@ -92,7 +100,6 @@ function planIdentity(spec: LaunchSpec): SetupOperation[] {
     .slice(0, 8)
     .toLowerCase()}`;
   return [
-    { op: 'mkdir', path: `${NEW_ROOT}${user.home}`, mode: 0o700, uid: spec.uid, gid: spec.gid },
     file('/etc/passwd', passwdText(spec, user)),
     file('/etc/group', groupText(spec, user)),
     file('/etc/hostname', `${hostname}\n`),
@@ -120,18 +127,13 @@ function groupText(spec: LaunchSpec, user: GuestUser): string {
 }
 
 /** A writable view of `lower`, with what is written kept in `store`/upper. */
-function overlay(lower: string, store: string, target: string, uid: number, gid: number): SetupOperation[] {
-  return [
-    { op: 'mkdir', path: `${store}/upper`, mode: 0o755, uid, gid },
-    { op: 'mkdir', path: `${store}/work`, mode: 0o755, uid: 0, gid: 0 },
-    mount(
-      'overlay',
-      target,
-      'overlay',
-      NODEV,
-      `lowerdir=${lower},upperdir=${store}/upper,workdir=${store}/work`,
-    ),
-  ];
+function mountOverlay(lower: string, store: string, target: string): SetupOperation {
+  const data = `lowerdir=${lower},upperdir=${store}/upper,workdir=${store}/work`;
+  return mount('overlay', target, 'overlay', NODEV, data);
+}
+
+function folder(path: string, mode: number, uid = 0, gid = 0): SetupOperation {
+  return { op: 'mkdir', path, mode, uid, gid };
 }
 
 function mount(source: string, target: string, type: string, flags: number, data: string): SetupOperation {
@@ -139,5 +141,5 @@ function mount(source: string, target: string, type: string, flags: number, data
 }
 
 function file(path: string, text: string): SetupOperation {
-  return { op: 'file', path: `${NEW_ROOT}${path}`, mode: 0o644, uid: 0, gid: 0, bytes: Buffer.from(text) };
+  return { op: 'file', path: `${UPPER}${path}`, mode: 0o644, uid: 0, gid: 0, bytes: Buffer.from(text) };
 }

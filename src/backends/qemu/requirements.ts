@@ -1,6 +1,7 @@
 /** What the QEMU backend needs from this machine, and what is missing of it. */
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { runProcess } from '../../base/process.ts';
 import type { BackendMissing } from '../backend.ts';
 
@@ -11,10 +12,11 @@ export interface Requirement {
   reason: string;
 }
 
+const QEMU_PACKAGE = 'qemu-system-x86';
 const QEMU = 'qemu-system-x86_64';
 
 const REQUIREMENTS: readonly Requirement[] = [
-  { program: QEMU, package: 'qemu-system-x86', reason: 'runs the virtual machine' },
+  { program: QEMU, package: QEMU_PACKAGE, reason: 'runs the virtual machine' },
   { program: 'bwrap', package: 'bubblewrap', reason: 'jails the virtual machine monitor' },
   { program: 'mkfs.ext4', package: 'e2fsprogs', reason: "formats the sandbox's disk" },
   { program: 'dpkg-deb', package: 'dpkg', reason: "unpacks the guest's kernel" },
@@ -69,6 +71,13 @@ export async function findMissing(path: string, qemuPath?: string): Promise<Back
 }
 
 async function qemuFault(program: string): Promise<BackendMissing | undefined> {
+  const found = await findProgram(basename(program), dirname(program));
+  if (found === undefined) {
+    return {
+      reason: `${program} is not there or can't be run.`,
+      mend: `sudo apt-get install -y ${QEMU_PACKAGE}`,
+    };
+  }
   const version = await qemuVersion(program);
   const numbers = /(\d+)\.(\d+)/.exec(version);
   const [major, minor] = [Number(numbers?.[1] ?? 0), Number(numbers?.[2] ?? 0)];
