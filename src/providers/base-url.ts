@@ -17,9 +17,9 @@ export function isOfficial(provider: NetworkProvider, baseUrl: string): boolean 
 }
 
 /**
- * The address to put in front of each request path: no trailing slash, query or fragment. The version segment is added to
- * an address without a path, because people copy both forms (`ANTHROPIC_BASE_URL` of other programs has no `/v1`).
- * Throws `config/invalid`.
+ * The address to put in front of each request path: no trailing slash, query or fragment. People copy both forms, with the
+ * version segment and without (`ANTHROPIC_BASE_URL` of other programs has none): it is added where it is missing. A
+ * compatible server's path is taken as it is, because not all have a version there. Throws `config/invalid`.
  */
 export function normalizeBaseUrl(provider: NetworkProvider, written: string | undefined): string {
   const text = written ?? DEFAULTS[provider];
@@ -49,5 +49,6 @@ export function normalizeBaseUrl(provider: NetworkProvider, written: string | un
   }
   const path = url.pathname.replace(/\/+$/, '');
   const version = provider === 'google' ? '/v1beta' : '/v1';
-  return url.origin + (path === '' ? version : path);
+  const hasOwnPath = path !== '' && provider !== 'anthropic' && provider !== 'google';
+  return url.origin + (hasOwnPath || /\/v\d\w*$/.test(path) ? path : path + version);
 }

@@ -1,5 +1,6 @@
 /** A model that plays a recording: for the tour, tests and demos. The same on every run, whatever the clock says. */
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ErrorCode, errnoOf, SafeCoderError } from '../base/errors.ts';
 import type { ConversationMessage, Model, ModelPart, ModelRequest } from './model.ts';
@@ -29,7 +30,8 @@ export function createReplayModel(file: string, options: ReplayOptions = {}): Mo
   let steps: ReplayStep[] | undefined;
   let next = 0;
   return {
-    id: `replay/${file}`,
+    // Without the folder: the id goes into the ledger, and paths of the host don't.
+    id: `replay/${basename(file)}`,
     async *stream(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelPart> {
       if (steps === undefined) {
         steps = parseReplay(await readRecording(file), file);

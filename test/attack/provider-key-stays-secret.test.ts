@@ -57,6 +57,16 @@ describe.each(NETWORK_PROVIDERS)('the key for %s', (provider) => {
     }
   });
 
+  it('is in no error in part either, where a long message is cut', async () => {
+    for (const padding of [380, 385, 390, 395, 399]) {
+      const message = `${'x'.repeat(padding)}${KEY}`;
+      await using fake = await openFakeModel([{ fault: { kind: 'status', status: 401, message } }]);
+      const text = everythingIn(await failure(provider, fake.url));
+      expect(text).toContain('xxx');
+      expect(text).not.toContain(KEY.slice(0, 4));
+    }
+  });
+
   it('is in no error of a server that is not there', async () => {
     expect(everythingIn(await failure(provider, 'http://127.0.0.1:1'))).not.toContain(KEY);
   });

@@ -106,11 +106,17 @@ function isDeeperThan(value: unknown, depth: number): boolean {
 }
 
 function toUsage(usage: Extract<SdkStreamPart, { type: 'finish' }>['usage']): TokenUsage {
+  const inputTokens = toCount(usage.inputTokens.total);
   return {
-    inputTokens: usage.inputTokens.total ?? 0,
-    cachedInputTokens: usage.inputTokens.cacheRead ?? 0,
-    outputTokens: usage.outputTokens.total ?? 0,
+    inputTokens,
+    cachedInputTokens: Math.min(toCount(usage.inputTokens.cacheRead), inputTokens),
+    outputTokens: toCount(usage.outputTokens.total),
   };
+}
+
+/** A server's count, which limits the cost: a negative one would buy more. */
+function toCount(value: number | undefined): number {
+  return value !== undefined && Number.isSafeInteger(value) && value > 0 ? value : 0;
 }
 
 function toStopReason(
