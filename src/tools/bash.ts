@@ -8,13 +8,8 @@ import { explainGuestFailure, guestErrno } from './guest-failure.ts';
 import { bashInterface } from './interface/bash.ts';
 import { LIMITS } from './limits.ts';
 import { RunningCommand } from './running-command.ts';
-import {
-  folderInWorkspace,
-  plainCommand,
-  prepareTracking,
-  readLastFolder,
-  trackedCommand,
-} from './shell-command.ts';
+import { openScratch, type Scratch } from './scratch.ts';
+import { folderInWorkspace, plainCommand, readLastFolder, trackedCommand } from './shell-command.ts';
 import type { Tool, ToolContext, ToolResult } from './tool.ts';
 import type { ToolState } from './tool-state.ts';
 import { waitFor } from './wait-for.ts';
@@ -34,12 +29,12 @@ export function createBashTool(state: ToolState): Tool {
     if (input.background === true && state.jobs.isFull) throw refuseMoreJobs(state);
     const notes: string[] = [];
     const folder = await chooseFolder(state, context, input.cwd, notes);
-    const isReady = await prepareOnce(context, state);
-    const isTracked = isReady && input.background !== true && input.cwd === undefined;
-    const run = await startShell(state, context, input.command, folder, isTracked);
+    const scratch = await openScratchOnce(context, state);
+    const isTracked = scratch.isReady && input.background !== true && input.cwd === undefined;
+    const run = await startShell(state, context, scratch, input.command, folder, isTracked);
     return input.background === true
       ? await reportBackground(state, context, run, notes)
-      : await awaitForeground(state, context, run, input, isTracked, notes);
+      : await awaitForeground(state, context, run, input, isTracked ? scratch : undefined, notes);
   });
 }
 
@@ -81,15 +76,17 @@ async function requireFolder(context: ToolContext, cwd: string): Promise<string>
   throw refuse(`Can't run in ${showPath(cwd)}: it is not a directory.`);
 }
 
-async function prepareOnce(context: ToolContext, state: ToolState): Promise<boolean> {
-  state.scratchIn = context.sandbox;
-  state.isTrackingReady ??= await prepareTracking(context.sandbox);
-  return state.isTrackingReady;
+async function openScratchOnce(context: ToolContext, state: ToolState): Promise<Scratch> {
+  if (state.scratch?.at.isReady !== true) {
+    state.scratch = { in: context.sandbox, at: await openScratch(context.sandbox, context.signal) };
+  }
+  return state.scratch.at;
 }
 
 async function startShell(
   state: ToolState,
   context: ToolContext,
+  scratch: Scratch,
   command: string,
   cwd: string,
   isTracked: boolean,
@@ -98,10 +95,10 @@ async function startShell(
   let failure: unknown;
   for (const shell of shells) {
     const argv = isTracked
-      ? trackedCommand(context.sandbox, shell, command, context.call)
+      ? trackedCommand(scratch, shell, command, context.call)
       : plainCommand(shell, command);
     try {
-      const plan = { command, argv, cwd, call: context.call };
+      const plan = { command, argv, cwd, call: context.call, scratch: scratch.folder };
       const run = await RunningCommand.start(context.sandbox, plan, context.onOutput, context.signal);
       state.shell = shell;
       return run;
@@ -150,7 +147,7 @@ async function awaitForeground(
   context: ToolContext,
   run: RunningCommand,
   input: Input,
-  isTracked: boolean,
+  scratch: Scratch | undefined,
   notes: string[],
 ): Promise<ToolResult> {
   const timeoutMs = Math.min(input.timeout_ms ?? LIMITS.bashDefaultMs, LIMITS.bashMaxMs);
@@ -169,15 +166,20 @@ async function awaitForeground(
     notes.push(`[stopped after ${timeoutMs} ms: there are too many background jobs to make it one]`);
   }
   const end = await run.ended;
-  if (isTracked) await followFolder(state, context, notes);
+  if (scratch !== undefined) await followFolder(state, context, scratch, notes);
   return reportEnd(state, run, end, notes);
 }
 
 /** The next command starts where this one ended, unless that is outside the workspace. */
-async function followFolder(state: ToolState, context: ToolContext, notes: string[]): Promise<void> {
+async function followFolder(
+  state: ToolState,
+  context: ToolContext,
+  scratch: Scratch,
+  notes: string[],
+): Promise<void> {
   const { sandbox, call } = context;
   const root = await canonicalWorkspace(sandbox);
-  const last = await readLastFolder(sandbox, call);
+  const last = await readLastFolder(sandbox, scratch, call);
   if (last === undefined || last === (state.shellFolder ?? root)) return;
   const folder = await folderInWorkspace(sandbox, last);
   if (folder === undefined) {

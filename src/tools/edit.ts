@@ -2,7 +2,7 @@
 import { escapeForTerminal } from '../base/terminal-text.ts';
 import { cutLine, headOfBytes } from './budget.ts';
 import { defineTool, refuse } from './define-tool.ts';
-import { findMatches, type Match, type MatchManner, MOST_MATCHES } from './edit-match.ts';
+import { findMatches, type Match, type MatchManner } from './edit-match.ts';
 import {
   diffOf,
   type FileBefore,

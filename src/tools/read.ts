@@ -21,7 +21,7 @@ interface Window {
 
 export function createReadTool(state: ToolState): Tool {
   return defineTool(readInterface, async (input, context) => {
-    const located = await locate(context.sandbox, input.path, { allowScratch: true });
+    const located = await locate(context.sandbox, input.path, { alsoIn: state.scratch?.at.folder });
     if (located.stat === undefined) throw await refuseMissing(context.sandbox, located);
     if (located.stat.kind === 'directory') return await listDirectory(context, located);
     const bytes = await readWhole(context, located, located.stat);

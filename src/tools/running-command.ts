@@ -9,7 +9,6 @@ import { LiveOutput } from './live-output.ts';
 import { OutputText, type Rendered } from './output-text.ts';
 import { SIGINT, SIGTERM } from './signal-names.ts';
 import { waitFor } from './wait-for.ts';
-import { scratchFolder } from './workspace-path.ts';
 
 export interface CommandPlan {
   /** As the model wrote it, for lists of jobs. */
@@ -18,6 +17,8 @@ export interface CommandPlan {
   cwd: string;
   /** Names the log in the guest. */
   call: string;
+  /** The tools' own folder there. */
+  scratch: string;
 }
 
 /** Pagers, editors and prompts would wait for a person who is not there. */
@@ -91,7 +92,7 @@ export class RunningCommand {
   ) {
     this.command = plan.command;
     this.#process = process;
-    this.#log = new GuestLog(sandbox, scratchFolder(sandbox), plan.call);
+    this.#log = new GuestLog(sandbox, plan.scratch, plan.call);
     this.#live = new LiveOutput(onOutput);
     this.#queue = Promise.resolve();
     for (const chunk of early) void this.#take(chunk);

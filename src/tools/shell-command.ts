@@ -7,7 +7,8 @@
 import { decodePath } from '../base/path-bytes.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { guestErrno } from './guest-failure.ts';
-import { canonicalWorkspace, isWithin, scratchFolder } from './workspace-path.ts';
+import type { Scratch } from './scratch.ts';
+import { canonicalWorkspace, isWithin } from './workspace-path.ts';
 
 const MAX_FILE_BYTES = 4300;
 
@@ -21,12 +22,12 @@ export function plainCommand(shell: 'bash' | 'sh', command: string): string[] {
  * script; `shift` takes it out of the way, so that it sees no arguments, as with a plain `bash -c`.
  */
 export function trackedCommand(
-  sandbox: Sandbox,
+  scratch: Scratch,
   shell: 'bash' | 'sh',
   command: string,
   call: string,
 ): string[] {
-  const report = `{ printf "%s\\n" ${mark(call)}; command pwd -P; } 2>/dev/null >|${folderFile(sandbox)}`;
+  const report = `{ printf "%s\\n" ${mark(call)}; command pwd -P; } 2>/dev/null >|${folderFile(scratch)}`;
   return [shell, '-c', `trap '${report}' EXIT\neval "shift;$1"`, shell, command];
 }
 
@@ -35,26 +36,19 @@ function mark(call: string): string {
   return call.replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 64) || 'call';
 }
 
-function folderFile(sandbox: Sandbox): string {
-  return `${scratchFolder(sandbox)}/cwd`;
-}
-
-/** Makes the place for the file. False when the guest can't (a full disk): then directories are not tracked. */
-export async function prepareTracking(sandbox: Sandbox): Promise<boolean> {
-  try {
-    await sandbox.write(folderFile(sandbox), new Uint8Array(0), { makeParents: true, mode: 0o600 });
-    return true;
-  } catch (error) {
-    if (guestErrno(error) === undefined) throw error;
-    return false;
-  }
+function folderFile(scratch: Scratch): string {
+  return `${scratch.folder}/cwd`;
 }
 
 /** Where the call's shell ended; undefined when it left no word, or none that makes sense. */
-export async function readLastFolder(sandbox: Sandbox, call: string): Promise<string | undefined> {
+export async function readLastFolder(
+  sandbox: Sandbox,
+  scratch: Scratch,
+  call: string,
+): Promise<string | undefined> {
   let text: string;
   try {
-    const { bytes } = await sandbox.read(folderFile(sandbox), { maxBytes: MAX_FILE_BYTES });
+    const { bytes } = await sandbox.read(folderFile(scratch), { maxBytes: MAX_FILE_BYTES });
     text = decodePath(bytes.subarray(0, MAX_FILE_BYTES));
   } catch (error) {
     if (guestErrno(error) === undefined) throw error;

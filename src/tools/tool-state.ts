@@ -1,9 +1,8 @@
 /** What the tools of one session remember between calls. */
-import { isSafeCoderError } from '../base/errors.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { JobTable } from './job-table.ts';
 import { KeyedLock } from './keyed-lock.ts';
-import { scratchFolder } from './workspace-path.ts';
+import { removeScratch, type Scratch } from './scratch.ts';
 
 /** What was last seen of a file, by its canonical path. */
 export interface ReadRecord {
@@ -33,10 +32,8 @@ export interface ToolState extends AsyncDisposable {
   shellFolder: string | undefined;
   /** The shell that the guest has, once one was started. */
   shell: 'bash' | 'sh' | undefined;
-  /** Where the tools keep files of their own, once they do. */
-  scratchIn: Sandbox | undefined;
-  /** Whether the place for the last directory could be made; undefined before the first try. */
-  isTrackingReady: boolean | undefined;
+  /** The tools' own folder in the guest, once it was made, and in which sandbox. */
+  scratch: { in: Sandbox; at: Scratch } | undefined;
   /** Whether the guest has ripgrep, once it was tried. */
   hasRipgrep: boolean | undefined;
   todos: TodoItem[];
@@ -51,25 +48,15 @@ export function createToolState(): ToolState {
     jobs,
     shellFolder: undefined,
     shell: undefined,
-    scratchIn: undefined,
-    isTrackingReady: undefined,
+    scratch: undefined,
     hasRipgrep: undefined,
     todos: [],
     async [Symbol.asyncDispose]() {
       await jobs[Symbol.asyncDispose]();
-      const sandbox = state.scratchIn;
-      state.scratchIn = undefined;
-      if (sandbox !== undefined) await removeScratch(sandbox);
+      const { scratch } = state;
+      state.scratch = undefined;
+      if (scratch !== undefined) await removeScratch(scratch.in, scratch.at);
     },
   };
   return state;
-}
-
-async function removeScratch(sandbox: Sandbox): Promise<void> {
-  try {
-    await sandbox.remove(scratchFolder(sandbox), { recursive: true });
-  } catch (error) {
-    // The guest is going away, and its files with it: only a bug is worth telling.
-    if (!isSafeCoderError(error)) throw error;
-  }
 }

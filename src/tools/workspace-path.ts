@@ -23,24 +23,18 @@ export interface Located {
 
 const MAX_PATH_BYTES = 4095;
 
-/** Folder for the tools' own files in the guest: logs of long outputs, the shell's last directory. */
-export function scratchFolder(sandbox: Sandbox): string {
-  return `/tmp/safe-coder-${sandbox.id.replace(/[^A-Za-z0-9_-]/g, '').slice(0, 64)}`;
-}
-
 /**
- * Finds what `path` (absolute, or relative to the workspace) names. Refuses what lies or leads outside the workspace; with
- * `allowScratch` the tools' own folder is let through as well.
+ * Finds what `path` (absolute, or relative to the workspace) names. Refuses what lies or leads outside the workspace; what is
+ * within `alsoIn` is let through as well.
  */
 export async function locate(
   sandbox: Sandbox,
   path: string,
-  options: { allowScratch?: boolean } = {},
+  options: { alsoIn?: string | undefined } = {},
 ): Promise<Located> {
   const absolute = toAbsolute(sandbox, path);
   const root = await canonicalWorkspace(sandbox);
   const found = await canonicalise(sandbox, absolute);
-  const scratch = options.allowScratch === true ? scratchFolder(sandbox) : undefined;
   if (isWithin(root, found.path)) {
     const relative = found.path === root ? '' : found.path.slice(root.length + 1);
     return {
@@ -49,7 +43,7 @@ export async function locate(
       relative: relPathFault(relative) === undefined ? (relative as RelPath) : undefined,
     };
   }
-  if (scratch !== undefined && isWithin(scratch, found.path)) {
+  if (options.alsoIn !== undefined && isWithin(options.alsoIn, found.path)) {
     return { ...found, shown: showPath(found.path), relative: undefined };
   }
   throw refuseOutside(sandbox, absolute, path);

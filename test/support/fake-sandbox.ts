@@ -66,6 +66,8 @@ export class FakeSandbox implements Sandbox {
   script: (exec: FakeExec) => void | Promise<void> = (exec) => exec.end();
   /** Throws this errno at the next writes. */
   failWrites: string | undefined;
+  /** What the guest says where the tools' own folder is; undefined: the truth. */
+  scratchAnswer: string | undefined;
   #clock = 1n;
 
   constructor(files: Record<string, string | Uint8Array> = {}) {
@@ -208,6 +210,7 @@ export class FakeSandbox implements Sandbox {
 
   async exec(options: ExecOptions, signal?: AbortSignal): Promise<GuestProcess> {
     if (signal?.aborted === true) throw new SafeCoderError('cancelled', 'Cancelled.');
+    if (options.argv[0] === '/bin/sh' && options.stdin !== true) return this.#makeScratch(options);
     const { promise: ended, resolve, reject } = Promise.withResolvers<SpawnEnd>();
     ended.catch(() => undefined);
     const exec: FakeExec = {
@@ -250,6 +253,30 @@ export class FakeSandbox implements Sandbox {
         if (exec.onKill !== undefined) exec.onKill();
         else exec.end({ signal: 9 });
       },
+    };
+  }
+
+  /** The tools ask for a folder of their own by a small script; it is no business of the tests' scripts. */
+  async #makeScratch(options: ExecOptions): Promise<GuestProcess> {
+    const folder = `/tmp/${options.argv.at(-1)}`;
+    const works = this.failWrites === undefined;
+    if (works) this.folder(folder);
+    if (works) await options.onOutput(Buffer.from(this.scratchAnswer ?? `${folder}\n`), 'out');
+    return {
+      pid: 1,
+      ended: Promise.resolve({
+        exitCode: works ? 0 : 1,
+        signal: undefined,
+        wasKilledForMemory: false,
+        wallMs: 1,
+        cpuMs: 1,
+        peakMemoryBytes: 1,
+      }),
+      write: async () => undefined,
+      closeStdin: () => undefined,
+      signal: () => undefined,
+      resize: () => undefined,
+      kill: () => undefined,
     };
   }
 

@@ -125,4 +125,18 @@ describe('bash with a real shell', () => {
     await expect(running).rejects.toMatchObject({ code: 'cancelled' });
     expect((await sandbox.read(`${root}/seen`, { maxBytes: 10 })).bytes.toString()).toBe('int\n');
   });
+
+  it('keeps its own files in the temporary folder of the guest, for nobody else to read', async () => {
+    const { run, state } = await openToolSandbox();
+    const { text } = await run('bash', {
+      command: 'seq 1 9999; cd "$TMPDIR"; stat -c %a */ */cwd; echo $PWD',
+    });
+    const folder = /\n(\/\S+)\n\[exit code 0\]/.exec(text)?.[1];
+    expect(text).toContain('\n700\n600\n');
+    expect(state.scratch?.at.folder.startsWith(`${folder}/safe-coder-`)).toBe(true);
+    const modes = await run('bash', { command: 'stat -c %a "$TMPDIR"/*/out "$TMPDIR"/*/out/*' });
+    expect(modes.text).toBe('700\n600\n[exit code 0]');
+    await state[Symbol.asyncDispose]();
+    expect((await run('bash', { command: 'ls "$TMPDIR"/*/out' })).ok).toBe(false);
+  });
 });

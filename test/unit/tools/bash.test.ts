@@ -226,6 +226,38 @@ describe('bash', () => {
   });
 });
 
+describe('the tools’ own folder', () => {
+  it('is not where a hostile guest says, when that makes no sense', async () => {
+    for (const answer of [
+      '',
+      '\n',
+      'relative\n',
+      '/tmp/a b\n',
+      '/tmp/$(x)\n',
+      '/tmp/../etc\n',
+      '/a\n/b\n',
+      '/home/user/project/x\n',
+      `/${'x'.repeat(5000)}\n`,
+    ]) {
+      const { sandbox, state, run } = setup();
+      sandbox.scratchAnswer = answer;
+      expect((await run('bash', { command: 'ls' })).ok).toBe(true);
+      expect(state.scratch?.at).toEqual({ folder: '/tmp/safe-coder-fake1', isReady: false });
+      expect(sandbox.execs[0]?.options.argv).toEqual(['bash', '-c', 'ls', 'bash']);
+    }
+  });
+
+  it('is the guest’s temporary folder, and is asked for once', async () => {
+    const { sandbox, state, run } = setup();
+    sandbox.scratchAnswer = '/run/user/tmp/safe-coder-fake1\n';
+    await run('bash', { command: 'ls' });
+    expect(state.scratch?.at).toEqual({ folder: '/run/user/tmp/safe-coder-fake1', isReady: true });
+    sandbox.scratchAnswer = '/elsewhere\n';
+    await run('bash', { command: 'ls' });
+    expect(state.scratch?.at.folder).toBe('/run/user/tmp/safe-coder-fake1');
+  });
+});
+
 describe('background jobs', () => {
   it('take over a command that runs too long, with what it wrote', async () => {
     const { sandbox, run } = setup(
