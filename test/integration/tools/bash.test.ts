@@ -127,7 +127,7 @@ describe('bash with a real shell', () => {
   });
 
   it('keeps its own files in the temporary folder of the guest, for nobody else to read', async () => {
-    const { run, state } = await openToolSandbox();
+    const { run, state, sandbox } = await openToolSandbox();
     const { text } = await run('bash', {
       command: 'seq 1 9999; cd "$TMPDIR"; stat -c %a */ */cwd; echo $PWD',
     });
@@ -136,7 +136,9 @@ describe('bash with a real shell', () => {
     expect(state.scratch?.at.folder.startsWith(`${folder}/safe-coder-`)).toBe(true);
     const modes = await run('bash', { command: 'stat -c %a "$TMPDIR"/*/out "$TMPDIR"/*/out/*' });
     expect(modes.text).toBe('700\n600\n[exit code 0]');
+    const own = state.scratch?.at.folder ?? '';
+    expect((await sandbox.stat(own)).stat.kind).toBe('directory');
     await state[Symbol.asyncDispose]();
-    expect((await run('bash', { command: 'ls "$TMPDIR"/*/out' })).ok).toBe(false);
+    await expect(sandbox.stat(own)).rejects.toMatchObject({ details: { errnoName: 'ENOENT' } });
   });
 });
