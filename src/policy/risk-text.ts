@@ -31,6 +31,7 @@ export function contentRisks(path: string, before: Uint8Array | undefined, after
   if (isBinary(after)) return ['binary file: its content was not shown'];
   const [old, now] = [textOf(before), textOf(after)];
   const risks: string[] = [];
+  if (!isUtf8(after) && (before === undefined || isUtf8(before))) risks.push('text that is not UTF-8');
   const isMore = (pattern: RegExp) => count(now, pattern) > count(old, pattern);
   if (isMore(BIDIRECTIONAL)) risks.push('bidirectional characters: the text may not read as it runs');
   if (isMore(INVISIBLE) || isMore(LONE_JOINER)) risks.push('invisible characters');
@@ -42,15 +43,18 @@ export function contentRisks(path: string, before: Uint8Array | undefined, after
   return risks;
 }
 
-/** True for content that a text diff can't show: a NUL byte in the first 8,000, as git decides it, or no UTF-8. */
-export function isBinary(content: Uint8Array): boolean {
-  if (content.subarray(0, 8000).includes(0)) return true;
+/** A NUL byte in the first 8,000, as git decides it. */
+function isBinary(content: Uint8Array): boolean {
+  return content.subarray(0, 8000).includes(0);
+}
+
+function isUtf8(content: Uint8Array): boolean {
   try {
     new TextDecoder('utf-8', { fatal: true }).decode(content);
-    return false;
-  } catch {
-    // Not UTF-8: shown as text it would read as something else.
     return true;
+  } catch {
+    // A decoder's way to say no.
+    return false;
   }
 }
 

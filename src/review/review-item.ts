@@ -4,11 +4,10 @@ import type { ChangeSummary } from '../base/events.ts';
 import { throwIfCancelled } from '../base/lifetime.ts';
 import { decodePath, showPath } from '../base/path-bytes.ts';
 import type { Change, ChangeSet } from '../diff/change-set.ts';
+import { diffText } from '../diff/text-diff.ts';
 import type { LedgerReader } from '../ledger/ledger.ts';
 import { findCollisions, pathFault, symlinkFault } from '../policy/apply-path.ts';
 import { riskOf } from '../policy/risk.ts';
-import { isBinary } from '../policy/risk-text.ts';
-import { countLines } from './count-lines.ts';
 
 export interface ReviewItem {
   change: Change;
@@ -52,17 +51,30 @@ async function reviewItem(
 ): Promise<ReviewItem> {
   const before = change.before && (await ledger.readBlob(change.before.oid));
   const after = change.after && (await ledger.readBlob(change.after.oid));
-  const binary = (before !== undefined && isBinary(before)) || (after !== undefined && isBinary(after));
-  const counts = binary ? { added: 0, removed: 0 } : countLines(before, after);
   return {
     change,
-    ...counts,
-    isBinary: binary,
+    ...countLines(change, before ?? NOTHING, after ?? NOTHING),
     risk: riskOf(change, { ...(before && { before }), ...(after && { after }) }),
     refused: refusalOf(change, after, collisions),
     sha256: after && createHash('sha256').update(after).digest('hex'),
     isIgnored,
   };
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** A symlink has no lines. Where a difference is too large to find, all lines go and all come. */
+function countLines(
+  { before, after }: Change,
+  old: Buffer,
+  now: Buffer,
+): Pick<ReviewItem, 'added' | 'removed' | 'isBinary'> {
+  const isFile = [before, after].some((side) => side !== undefined && side.mode !== '120000');
+  if (!isFile) return { added: 0, removed: 0, isBinary: false };
+  const diff = diffText(before?.mode === '120000' ? NOTHING : old, after?.mode === '120000' ? NOTHING : now);
+  if (diff.kind === 'binary') return { added: 0, removed: 0, isBinary: true };
+  if (diff.kind === 'too-large') return { added: diff.newLines, removed: diff.oldLines, isBinary: false };
+  return { added: diff.added, removed: diff.removed, isBinary: false };
 }
 
 function refusalOf(

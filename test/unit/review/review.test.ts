@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { RelPath } from '../../../src/base/path-bytes.ts';
 import type { Change, FileMode } from '../../../src/diff/change-set.ts';
-import { countLines } from '../../../src/review/count-lines.ts';
 import { parseDecisions } from '../../../src/review/decision.ts';
 import { planFromDecisions } from '../../../src/review/plan.ts';
 import { reviewItems, toSummary } from '../../../src/review/review-item.ts';
@@ -51,6 +50,7 @@ describe('reviewItems', () => {
     expect(found.get('package.json')?.risk).toHaveLength(1);
     expect(found.get('sub/.git/config')?.refused).toContain('.git');
     expect(found.get('out')?.refused).toContain('leaves the project');
+    expect(found.get('out')).toMatchObject({ added: 0, removed: 0, isBinary: false });
     expect(found.get('image.png')).toMatchObject({ isBinary: true, added: 0 });
   });
 
@@ -166,17 +166,5 @@ describe('parseDecisions', () => {
     expect(() => parseDecisions(text, 'd.json')).toThrow(
       expect.objectContaining({ code: 'usage/bad-argument' }),
     );
-  });
-});
-
-describe('countLines', () => {
-  it.each([
-    ['', 'a\nb\n', 2, 0],
-    ['a\nb\n', '', 0, 2],
-    ['a\nb\nc\n', 'a\nx\nc\n', 1, 1],
-    ['a', 'a\n', 1, 1],
-    ['same\n', 'same\n', 0, 0],
-  ])('from %j to %j is +%i -%i', (before, after, added, removed) => {
-    expect(countLines(Buffer.from(before), Buffer.from(after))).toEqual({ added, removed });
   });
 });

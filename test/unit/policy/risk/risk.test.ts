@@ -185,6 +185,16 @@ describe('content', () => {
     expect(textRisks(text)).toEqual([]);
   });
 
+  it('marks bytes that are no UTF-8', () => {
+    expect(textRisks(Buffer.from('caf\xe9', 'latin1'))).toEqual(['text that is not UTF-8']);
+    expect(
+      riskOf(
+        { path: 'a', before: file, after: file },
+        { before: Buffer.from('\xe9', 'latin1'), after: Buffer.from('\xe8', 'latin1') },
+      ),
+    ).toEqual([]);
+  });
+
   it('marks what is new only', () => {
     expect(textRisks('a\u200bb\nmore', 'a\u200bb')).toEqual([]);
     expect(textRisks('a\u200bb\u200b', 'a\u200bb')).toEqual(['invisible characters']);
