@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -24,8 +25,11 @@ static pid_t known[MOST_CHILDREN];
 void child_reset_signals(void)
 {
     sigset_t none;
+    /* The system call itself: a C library refuses to touch the signals it keeps for itself (32, 33), and a parent
+     * that ignores those would have every command inherit it. All zero is the default action. */
+    static const unsigned long default_action[8];
     for (int s = 1; s <= 64; s++)
-        signal(s, SIG_DFL);
+        syscall(SYS_rt_sigaction, s, default_action, NULL, sizeof(uint64_t));
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -161,6 +161,9 @@ static bool is_drained(struct stream *s)
 static ssize_t peek_message(const struct stream *s)
 {
     ssize_t n = recv(s->control.fd, scratch, sizeof scratch, MSG_PEEK | MSG_DONTWAIT);
+    /* A worker that ended with input unread resets the socket; its last words are still behind that error. */
+    if (n < 0 && errno == ECONNRESET)
+        n = recv(s->control.fd, scratch, sizeof scratch, MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return -1;
     return n < 0 ? 0 : n;
