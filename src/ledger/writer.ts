@@ -6,6 +6,7 @@ import type { FileState } from '../diff/change-set.ts';
 import { isOid, type ObjectFormat } from '../git/object-id.ts';
 import { PackWriter } from '../git/pack-writer.ts';
 import { borrowObjects, settleObjects } from './borrow.ts';
+import { buildTree } from './build-tree.ts';
 import { encodeEntry, encodeSkippedList, readEntry } from './entry.ts';
 import { keepReachable, moveHead } from './head-ref.ts';
 import { createLayout, LISTS_FOLDER, readHead, sweepLeftovers } from './layout.ts';
@@ -13,7 +14,7 @@ import type { Entry, EntryInput, EntryTrailers } from './ledger.ts';
 import { mergeSmallPacks } from './merge-packs.ts';
 import type { SkippedList } from './message.ts';
 import { RepositoryReader } from './reader.ts';
-import { changeTree, createFolder, type FolderNode, writeDrafts } from './tree-node.ts';
+import { changeTree, type FolderNode, writeDrafts } from './tree-node.ts';
 import { takeWriterLock } from './writer-lock.ts';
 
 /** Where captured bytes go; the shape that `BlobSink` of the sandbox asks for. */
@@ -26,6 +27,10 @@ export interface InitialInput extends Omit<EntryInput, 'written' | 'removed' | '
   /** Every file of the base. Blobs that aren't borrowed were given to the blob sink before. */
   files: ReadonlyMap<RelPath, FileState>;
 }
+
+type EntryFacts = Omit<EntryInput, 'written' | 'removed'>;
+/** Makes the entry's tree, hands over the bytes of what is new in it, and returns its root with its id. */
+type MakeTree = (write: (bytes: Buffer) => string, packs: readonly PackWriter[]) => Promise<FolderNode>;
 
 export interface WriterOptions {
   /** False leaves out fsync: a kill is still harmless, a power cut may not be. Default true. */
@@ -106,11 +111,11 @@ export class LedgerWriter extends RepositoryReader {
     return this.#exclusive(async () => {
       if (this.#head !== undefined)
         throw new SafeCoderError('bug', 'The ledger already has its initial entry.');
-      const written = [...files].map(([path, state]) => ({ path, ...state }));
-      const entry = await this.#write(createFolder(), { ...rest, kind: 'initial', written, removed: [] });
-      // A project may be large and most of it never changes: keep ids, read folders again where needed.
-      this.#root = { oid: entry.tree, children: undefined };
-      return entry;
+      return this.#write({ ...rest, kind: 'initial' }, async (write, packs) => {
+        await this.#checkBlobs(files.values(), packs);
+        // A project may be large and most of it never changes: keep its id, read folders again where needed.
+        return { oid: buildTree(this.objectFormat, files, write), children: undefined };
+      });
     });
   }
 
@@ -119,9 +124,17 @@ export class LedgerWriter extends RepositoryReader {
    * be written: the chain then is what it was, and the same call may be made again.
    */
   append(input: EntryInput): Promise<Entry> {
+    const { written, removed, ...facts } = input;
     return this.#exclusive(async () => {
-      if (this.#root === undefined) throw new SafeCoderError('bug', 'The ledger has no initial entry yet.');
-      const entry = await this.#write(this.#root, input);
+      const root = this.#root;
+      if (root === undefined) throw new SafeCoderError('bug', 'The ledger has no initial entry yet.');
+      const entry = await this.#write(facts, async (write, packs) => {
+        const read = (oid: string) => this.store.read(oid, 'tree');
+        const draft = await changeTree(this.objectFormat, root, { written, removed }, read);
+        await this.#checkBlobs(written, packs);
+        writeDrafts(this.objectFormat, draft, write);
+        return draft;
+      });
       await mergeSmallPacks(this.store, { sync: this.#sync });
       return entry;
     });
@@ -176,20 +189,17 @@ export class LedgerWriter extends RepositoryReader {
     });
   }
 
-  async #write(root: FolderNode, input: EntryInput): Promise<Entry> {
-    const { title, at, written, removed, ...rest } = input;
+  async #write(facts: EntryFacts, makeTree: MakeTree): Promise<Entry> {
+    const { title, at, ...rest } = facts;
     const pack = this.#pending.at(-1) ?? this.#createPack();
     const packs = this.#pending.length > 0 ? this.#pending : [pack];
     // Blobs that come in from here on belong to the next entry.
     this.#pending = [];
     try {
-      const readTree = (oid: string) => this.store.read(oid, 'tree');
-      const draft = await changeTree(this.objectFormat, root, { written, removed }, readTree);
-      await this.#checkBlobs(written, packs);
-      const tree = writeDrafts(this.objectFormat, draft, (bytes) => pack.add('tree', bytes));
+      const root = await makeTree((bytes) => pack.add('tree', bytes), packs);
       const list = this.#addSkippedList(pack, rest.skipped);
       const trailers: EntryTrailers = { ...rest, seq: (this.#head?.trailers.seq ?? 0) + 1 };
-      const commit = encodeEntry({ title, at, tree, parent: this.#head?.id, trailers }, list);
+      const commit = encodeEntry({ title, at, tree: root.oid ?? '', parent: this.#head?.id, trailers }, list);
       const id = pack.add('commit', commit);
       while (packs[0] !== undefined) {
         // Empty when a failed try already brought everything to the disk.
@@ -200,7 +210,7 @@ export class LedgerWriter extends RepositoryReader {
       if (list) await keepReachable(this.dir, LISTS_FOLDER, list.oid, { sync: this.#sync });
       await moveHead(this.dir, this.#head?.id, id, { sync: this.#sync });
       this.#head = await readEntry(this.store, id);
-      this.#root = draft;
+      this.#root = root;
       return this.#head;
     } catch (error) {
       // What was not installed is still there for another try.
@@ -215,8 +225,8 @@ export class LedgerWriter extends RepositoryReader {
   }
 
   /** An entry must not name bytes that nobody has. */
-  async #checkBlobs(written: EntryInput['written'], packs: readonly PackWriter[]): Promise<void> {
-    for (const { oid } of written) {
+  async #checkBlobs(files: Iterable<FileState>, packs: readonly PackWriter[]): Promise<void> {
+    for (const { oid } of files) {
       if (packs.some((pack) => pack.has(oid)) || this.store.hasPacked(oid) || this.#borrowed.has(oid))
         continue;
       if (!isOid(this.objectFormat, oid))
@@ -235,7 +245,7 @@ export class LedgerWriter extends RepositoryReader {
     return new PackWriter({
       format: this.objectFormat,
       folder: this.store.packFolder,
-      isKnown: (oid) => this.store.hasPacked(oid) || this.#pending.some((pack) => pack.has(oid)),
+      isKnown: (oid) => this.store.hasPacked(oid),
     });
   }
 

@@ -66,15 +66,11 @@ function changesOf(before: Tree, after: Tree): PatchChange[] {
 function applyWithGit(before: Tree, patch: Buffer): Tree {
   const folder = temporaryFolder();
   put(folder, before);
-  const run = (...args: string[]) =>
-    execFileSync('git', args, {
-      cwd: folder,
-      env: { ...GIT_ENVIRONMENT },
-      input: patch,
-      stdio: ['pipe', 'pipe', 'pipe'],
-    });
-  run('init', '-q');
-  if (patch.length > 0) run('apply', '--whitespace=nowarn', '-');
+  const options = { cwd: folder, env: { ...GIT_ENVIRONMENT } };
+  execFileSync('git', ['init', '-q'], options);
+  const apply = ['apply', '--whitespace=nowarn', '-'];
+  if (patch.length > 0)
+    execFileSync('git', apply, { ...options, input: patch, stdio: ['pipe', 'pipe', 'pipe'] });
   return take(folder);
 }
 
