@@ -21,25 +21,45 @@ export interface ChangedEntry {
   target?: string;
 }
 
-/** Keeps the part of an entry that the next DATA completes. */
+/** Keeps the parts of an entry that the next DATA completes. */
 class Pieces {
-  #rest: Buffer = Buffer.alloc(0);
+  #parts: Buffer[] = [];
+  #size = 0;
+  #need = 0;
 
-  /** `take` returns the offset after the entry that begins at `at`, or -1 when it isn't complete. */
+  /**
+   * `take` reads the entry that begins at `at`. It returns the offset after it, or, when it isn't complete, how many bytes it
+   * has at least, negated: until so many are there nothing is put together again, however small the pieces.
+   */
   push(chunk: Buffer, take: (bytes: Buffer, at: number) => number): void {
-    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    if (this.#size + chunk.length < this.#need) {
+      this.#keep(chunk);
+      return;
+    }
+    const bytes = this.#size === 0 ? chunk : Buffer.concat([...this.#parts, chunk]);
+    this.#parts = [];
+    this.#size = 0;
+    this.#need = 0;
     let at = 0;
     while (at < bytes.length) {
       const next = take(bytes, at);
-      if (next < 0) break;
+      if (next < 0) {
+        this.#need = -next;
+        this.#keep(bytes.subarray(at));
+        return;
+      }
       at = next;
     }
-    // A copy: the rest must not keep a whole chunk alive.
-    this.#rest = at === bytes.length ? Buffer.alloc(0) : Buffer.from(bytes.subarray(at));
+  }
+
+  /** A copy: the rest must not keep a whole chunk alive. */
+  #keep(bytes: Buffer): void {
+    this.#parts.push(Buffer.from(bytes));
+    this.#size += bytes.length;
   }
 
   finish(): void {
-    if (this.#rest.length > 0) throw badFrame('the last entry is cut off');
+    if (this.#size > 0) throw badFrame('the last entry is cut off');
   }
 }
 
@@ -55,11 +75,11 @@ export class ListDecoder {
 
   push(chunk: Buffer): void {
     this.#pieces.push(chunk, (bytes, at) => {
-      if (bytes.length - at < STAT_BYTES + 2) return -1;
+      if (bytes.length - at < STAT_BYTES + 2) return -(STAT_BYTES + 2);
       const size = bytes.readUInt16LE(at + STAT_BYTES);
       if (size === 0 || size > MAX_NAME) throw badFrame(`a file name of ${size} bytes`);
       const end = at + STAT_BYTES + 2 + size;
-      if (bytes.length < end) return -1;
+      if (bytes.length < end) return at - end;
       if (this.entries.length >= this.#max) throw badFrame('more directory entries than asked for');
       const stat = readStat(new ByteReader(bytes.subarray(at, at + STAT_BYTES)));
       const name = parseRelPath(decodePath(bytes.subarray(at + STAT_BYTES + 2, end)));
@@ -96,20 +116,20 @@ export class ChangesDecoder {
 
   #take(bytes: Buffer, at: number): number {
     let end = at + STAT_BYTES + 2;
-    if (bytes.length < end) return -1;
+    if (bytes.length < end) return at - end;
     const stat = readStat(new ByteReader(bytes.subarray(at, at + STAT_BYTES)));
     const size = bytes.readUInt16LE(at + STAT_BYTES);
     if (size === 0 || size > MAX_REPORTED_PATH) throw badFrame(`a path of ${size} bytes`);
     const pathAt = end;
     end += size;
-    if (bytes.length < end) return -1;
+    if (bytes.length < end) return at - end;
     const entry: ChangedEntry = { path: readPath(bytes.subarray(pathAt, end)), stat };
     if (stat.kind === 'symlink') {
-      if (bytes.length < end + 2) return -1;
+      if (bytes.length < end + 2) return at - end - 2;
       const targetSize = bytes.readUInt16LE(end);
       if (targetSize === 0 || targetSize > MAX_TARGET) throw badFrame(`a link target of ${targetSize} bytes`);
       end += 2 + targetSize;
-      if (bytes.length < end) return -1;
+      if (bytes.length < end) return at - end;
       entry.target = decodePath(bytes.subarray(end - targetSize, end));
       if (entry.target.includes('\0')) throw badFrame('a link target with a NUL byte');
     }

@@ -108,7 +108,6 @@ function checkHeader(from: Side, header: Uint8Array, size: number, stream: numbe
   const type = header[4] ?? 0;
   const flags = header[5] ?? 0;
   const known = RULES[type];
-  if (size > MAX_PAYLOAD) throw badFrame(`a frame of ${size} bytes is larger than the limit`);
   if (known === undefined) throw badFrame(`unknown frame type ${type}`);
   if (known.from !== 'both' && known.from !== from) throw badFrame(`frame type ${type} from the wrong side`);
   if (size < known.min || size > known.max) throw badFrame(`a frame of type ${type} with ${size} bytes`);

@@ -258,6 +258,69 @@ describe('spawn', () => {
     expect((await fake.next(FRAME.cancel)).stream).toBe(stream);
   });
 
+  it('writes to standard input in the order asked, however little credit there is, and closes it after', async () => {
+    const { fake, guest } = await open();
+    const parts: Buffer[] = [];
+    let stream = 0;
+    let isClosed = false;
+    fake.onFrame = (frame) => {
+      if (frame.type === FRAME.spawn) {
+        stream = frame.stream;
+        fake.send(FRAME.reply, stream, u32(42));
+      } else if (frame.type === FRAME.data) {
+        expect(isClosed).toBe(false);
+        parts.push(frame.payload);
+        fake.send(FRAME.credit, stream, u32(frame.payload.length));
+      } else if (frame.type === FRAME.eof) {
+        isClosed = true;
+        fake.send(FRAME.end, stream, exited(0));
+      }
+    };
+    const process = await guest.spawn(command({ stdin: true }));
+    const texts = ['a', 'b', 'c'].map((letter) => letter.repeat(400_000));
+    for (const text of texts) void process.write(Buffer.from(text));
+    process.closeStdin();
+    await process.ended;
+    expect(Buffer.concat(parts).toString()).toBe(texts.join(''));
+  });
+
+  it('sends neither input nor a size to an execution that has no use for them', async () => {
+    const { fake, guest } = await open();
+    const sent: number[] = [];
+    fake.onFrame = ({ type, stream }) => {
+      sent.push(type);
+      if (type === FRAME.spawn) fake.send(FRAME.reply, stream, u32(42));
+      if (type === FRAME.signal) fake.send(FRAME.end, stream, exited(0));
+    };
+    const process = await guest.spawn(command());
+    await process.write(Buffer.from('x'));
+    process.closeStdin();
+    process.resize(1, 2);
+    process.signal(15);
+    await process.ended;
+    expect(sent).toEqual([FRAME.spawn, FRAME.signal]);
+  });
+
+  it.each([
+    ['a program with a NUL byte', { argv: ['a\0b'] }, 'EINVAL'],
+    ['no program', { argv: [] }, 'EINVAL'],
+    ['a variable with a NUL byte', { env: { A: '\0' } }, 'EINVAL'],
+    ['no directory', { cwd: '' }, 'ENOENT'],
+    ['a directory beyond any path', { cwd: `/${'x'.repeat(5000)}` }, 'ENAMETOOLONG'],
+    ['a command beyond one frame', { argv: ['x'.repeat(300_000)] }, 'E2BIG'],
+  ])('refuses %s as a kernel would, and asks the guest nothing', async (_what, change, errnoName) => {
+    const { fake, guest } = await open();
+    let frames = 0;
+    fake.onFrame = () => {
+      frames += 1;
+    };
+    await expect(guest.spawn(command(change))).rejects.toMatchObject({
+      code: 'guest/failed',
+      details: { errnoName },
+    });
+    expect(frames).toBe(0);
+  });
+
   it('kills on abort and still reports how it ended', async () => {
     const { fake, guest } = await open();
     const abort = new AbortController();
