@@ -1,12 +1,13 @@
 /** Writes accepted changes to the project: what was reviewed and nothing else, all of it or nothing. */
+import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { SafeCoderError } from '../base/errors.ts';
 import { type HostPath, type RelPath, showPath } from '../base/path-bytes.ts';
 import type { FileMode } from '../diff/change-set.ts';
-import type { ApplyPlan, PlanItem } from '../review/apply-plan.ts';
+import type { ApplyPlan, PlanItem, PlannedState } from '../review/apply-plan.ts';
 import { HostChangedError } from './host-changed.ts';
 import { HostRoot, type RootId } from './host-root.ts';
-import { ContentHashes, type ObjectFormat } from './host-state.ts';
+import type { ObjectFormat } from './host-state.ts';
 import type { Expectation, Intent, Refusal } from './intent.ts';
 import { type Preflight, type PreflightOptions, preflightIntents } from './preflight.ts';
 import { recoverRoot } from './recover.ts';
@@ -194,7 +195,7 @@ export function identity(): PreflightOptions['identity'] {
   return { uid, groups: [process.getegid?.() ?? 0, ...(process.getgroups?.() ?? [])] };
 }
 
-function toIntents({ plan, readBlob, objectFormat }: ApplyOptions): Intent[] {
+function toIntents({ plan, readBlob }: ApplyOptions): Intent[] {
   return plan.items.map((item): Intent => {
     const intent: Intent = { path: item.path, expected: toExpectation(item), target: undefined };
     if (item.group !== undefined) intent.group = item.group;
@@ -203,7 +204,7 @@ function toIntents({ plan, readBlob, objectFormat }: ApplyOptions): Intent[] {
       intent.target = {
         ...kindOfMode(after.mode),
         sha256: after.sha256,
-        load: () => loadChecked(readBlob, after.oid, objectFormat),
+        load: () => loadChecked(readBlob, after),
       };
     }
     return intent;
@@ -220,16 +221,18 @@ function kindOfMode(mode: FileMode): Pick<Expectation, 'kind' | 'executable'> {
     : { kind: 'file', executable: mode === '100755' };
 }
 
+/** The bytes that were reviewed: SHA-256 binds them, which the ledger's own ids may be too weak for. */
 async function loadChecked(
   readBlob: ApplyOptions['readBlob'],
-  oid: string,
-  format: ObjectFormat,
+  { oid, sha256 }: PlannedState,
 ): Promise<Buffer> {
   const bytes = await readBlob(oid);
-  const hashes = new ContentHashes(format, bytes.length);
-  hashes.update(bytes);
-  if (hashes.digest().oid === oid) return bytes;
-  throw new SafeCoderError('ledger/damaged', `The ledger's blob ${oid.slice(0, 12)} does not match its id.`, {
-    hint: 'Nothing was changed. Check the ledger with "safe-coder log --verify".',
-  });
+  if (createHash('sha256').update(bytes).digest('hex') === sha256) return bytes;
+  throw new SafeCoderError(
+    'ledger/damaged',
+    `The ledger's blob ${oid.slice(0, 12)} is not what was reviewed.`,
+    {
+      hint: 'Nothing was changed. Check the ledger with "safe-coder log --verify".',
+    },
+  );
 }

@@ -13,7 +13,7 @@ export interface Expectation {
 
 /** Content that a path shall hold. Undo names permissions and times; apply leaves them to the host. */
 export type Target = Side & {
-  /** The bytes; checked against `sha256` by whoever writes them. */
+  /** The bytes, checked against `sha256`. */
   load(): Promise<Buffer>;
 };
 

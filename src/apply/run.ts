@@ -10,7 +10,6 @@ import type { RelPath } from '../base/path-bytes.ts';
 import { SYNC_EACH_LIMIT, settleFolder, settleNames } from './durability.ts';
 import { HostChangedError } from './host-changed.ts';
 import { BlockedError, type HostRoot } from './host-root.ts';
-import { ContentHashes } from './host-state.ts';
 import type { Refusal } from './intent.ts';
 import type { ApplyRecord, Journal, Step } from './journal.ts';
 import { ContentKeeper, readKept } from './kept-content.ts';
@@ -174,12 +173,6 @@ async function stageNew(
     const { new: side, intent } = step;
     if (side === undefined || intent.target === undefined) continue;
     const bytes = await intent.target.load();
-    const { sha256 } = hashOf(bytes);
-    if (sha256 !== side.sha256) {
-      throw new SafeCoderError('ledger/damaged', `The content for ${step.path} is not what was reviewed.`, {
-        hint: 'Nothing was changed. Check the ledger with "safe-coder log --verify".',
-      });
-    }
     context.before(`stage ${step.path}`);
     const owner =
       side.uid !== undefined && side.gid !== undefined
@@ -194,12 +187,6 @@ async function stageNew(
       }
     });
   }
-}
-
-function hashOf(bytes: Buffer): { oid: string; sha256: string } {
-  const hashes = new ContentHashes('sha1', bytes.length);
-  hashes.update(bytes);
-  return hashes.digest();
 }
 
 /** The owner for a new file: that of the nearest folder above it that exists. */

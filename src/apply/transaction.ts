@@ -30,7 +30,7 @@ export type ReadOld = (sha256: string) => Buffer;
 export interface Work extends Changes {
   root: HostRoot;
   stage: Stage;
-  /** Called before each thing that changes the disk; tests kill the process here. */
+  /** Called before each thing that changes the disk or decides that it may; tests kill or interfere here. */
   before(name: string): void;
 }
 
@@ -113,6 +113,7 @@ function replace(work: Work, path: RelPath, old: Side, staged: string, aside: st
       moveNew(work.stage.handle, staged, directory, name);
       return;
     }
+    work.before(`look ${path}`);
     const kept = work.stage.read(aside);
     const now = lstatIn(directory, name);
     if (!holds(kept, old) || now?.ino !== lstatIn(work.stage.handle, aside)?.ino) {

@@ -93,7 +93,7 @@ describe('apply stays inside while folders are swapped for symlinks under it', (
 });
 
 describe('an edit in the middle of an apply', () => {
-  const STEPS = ['stage', 'keep b', 'replace b', 'remove c', 'add n', 'settle', 'commit'];
+  const STEPS = ['stage', 'keep b', 'look b', 'replace b', 'remove c', 'add n', 'settle', 'commit'];
 
   it.each(STEPS)('of the file being replaced is kept, before the step "%s"', async (when) => {
     const tree = { b: 'base', c: 'base' };
