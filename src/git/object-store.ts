@@ -79,7 +79,7 @@ export class ObjectStore implements AsyncDisposable {
    * id says.
    */
   async read(oid: string, type: ObjectType): Promise<Buffer> {
-    const object = this.#readOwn(oid) ?? (await this.#catFile.read(oid));
+    const object = this.#tryOwn(oid) ?? (await this.#catFile.read(oid));
     if (object === undefined) throw new SafeCoderError('ledger/damaged', `Object ${oid} is missing.`);
     if (object.type !== type) {
       throw new SafeCoderError('ledger/damaged', `Object ${oid} is a ${object.type}, not a ${type}.`);
@@ -94,6 +94,15 @@ export class ObjectStore implements AsyncDisposable {
     for (const pack of this.#packs) pack[Symbol.dispose]();
     this.#packs = [];
     await this.#catFile[Symbol.asyncDispose]();
+  }
+
+  #tryOwn(oid: string): { type: string; bytes: Buffer } | undefined {
+    try {
+      return this.#readOwn(oid);
+    } catch (cause) {
+      if (cause instanceof SafeCoderError) throw cause;
+      throw new SafeCoderError('ledger/damaged', `Object ${oid} can't be read.`, { cause });
+    }
   }
 
   #readOwn(oid: string): { type: string; bytes: Buffer } | undefined {

@@ -30,10 +30,19 @@ export function encodeEntry(draft: EntryDraft, skippedList: SkippedList | undefi
 
 /** Reads an entry and, if it has one, its list of skipped paths. Throws `ledger/damaged`. */
 export async function readEntry(store: ObjectStore, id: string): Promise<Entry> {
-  const commit = parseCommit(await store.read(id, 'commit'));
-  const { title, trailers, skippedList } = parseMessage(commit.message);
-  if (skippedList !== undefined) trailers.skipped = await readSkippedList(store, skippedList);
-  return { id, parent: commit.parent, tree: commit.tree, title, at: commit.at, trailers };
+  const { entry, skippedList } = parseEntry(id, await store.read(id, 'commit'));
+  if (skippedList !== undefined) entry.trailers.skipped = await readSkippedList(store, skippedList);
+  return entry;
+}
+
+/** Reads a commit's bytes; a list of skipped paths that is kept apart is not filled in. Throws `ledger/damaged`. */
+export function parseEntry(
+  id: string,
+  bytes: Buffer,
+): { entry: Entry; skippedList: SkippedList | undefined } {
+  const { tree, parent, at, message } = parseCommit(bytes);
+  const { title, trailers, skippedList } = parseMessage(message);
+  return { entry: { id, parent, tree, title, at, trailers }, skippedList };
 }
 
 async function readSkippedList(store: ObjectStore, list: SkippedList): Promise<EntryTrailers['skipped']> {

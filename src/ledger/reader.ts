@@ -34,7 +34,12 @@ export class RepositoryReader implements LedgerReader, AsyncDisposable {
     this.dir = dir;
     this.objectFormat = config.objectFormat;
     this.session = config.session;
-    this.store = new ObjectStore({ gitDir: dir, format: config.objectFormat });
+    try {
+      this.store = new ObjectStore({ gitDir: dir, format: config.objectFormat });
+    } catch (cause) {
+      if (cause instanceof SafeCoderError) throw cause;
+      throw new SafeCoderError('ledger/damaged', `The ledger's objects in ${dir} can't be read.`, { cause });
+    }
   }
 
   async head(): Promise<Entry> {

@@ -3,11 +3,11 @@ import { SafeCoderError } from '../base/errors.ts';
 import { once } from '../base/lifetime.ts';
 import type { HostPath, RelPath } from '../base/path-bytes.ts';
 import type { FileState } from '../diff/change-set.ts';
-import { isOid, type ObjectFormat } from '../git/object-id.ts';
+import { hashObject, isOid, type ObjectFormat } from '../git/object-id.ts';
 import { PackWriter } from '../git/pack-writer.ts';
 import { borrowObjects, settleObjects } from './borrow.ts';
 import { buildTree } from './build-tree.ts';
-import { encodeEntry, encodeSkippedList, readEntry } from './entry.ts';
+import { encodeEntry, encodeSkippedList, parseEntry, readEntry } from './entry.ts';
 import { keepReachable, moveHead } from './head-ref.ts';
 import { createLayout, LISTS_FOLDER, readHead, sweepLeftovers } from './layout.ts';
 import type { Entry, EntryInput, EntryTrailers } from './ledger.ts';
@@ -200,7 +200,10 @@ export class LedgerWriter extends RepositoryReader {
       const list = this.#addSkippedList(pack, rest.skipped);
       const trailers: EntryTrailers = { ...rest, seq: (this.#head?.trailers.seq ?? 0) + 1 };
       const commit = encodeEntry({ title, at, tree: root.oid ?? '', parent: this.#head?.id, trailers }, list);
-      const id = pack.add('commit', commit);
+      // An entry that could not be read back must never become the head.
+      const { entry } = parseEntry(hashObject(this.objectFormat, 'commit', commit), commit);
+      entry.trailers.skipped = rest.skipped.map((item) => ({ ...item }));
+      pack.add('commit', commit);
       while (packs[0] !== undefined) {
         // Empty when a failed try already brought everything to the disk.
         if (packs[0].count === 0) packs[0][Symbol.dispose]();
@@ -208,10 +211,10 @@ export class LedgerWriter extends RepositoryReader {
         packs.shift();
       }
       if (list) await keepReachable(this.dir, LISTS_FOLDER, list.oid, { sync: this.#sync });
-      await moveHead(this.dir, this.#head?.id, id, { sync: this.#sync });
-      this.#head = await readEntry(this.store, id);
+      await moveHead(this.dir, this.#head?.id, entry.id, { sync: this.#sync });
+      this.#head = entry;
       this.#root = root;
-      return this.#head;
+      return entry;
     } catch (error) {
       // What was not installed is still there for another try.
       this.#pending.unshift(...packs);

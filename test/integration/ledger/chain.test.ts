@@ -131,6 +131,54 @@ describe('the chain', () => {
     });
   });
 
+  it('never gets a head that can not be read back', async () => {
+    const writer = await makeLedger();
+    const { id } = await commitInitial(writer, { a: '1' });
+    for (const bad of [
+      { at: new Date(Number.NaN) },
+      { durationMs: Number.NaN },
+      { turn: -1 },
+      { ignored: 0.5 },
+    ]) {
+      await expect(writer.append(toolCall(writer, {}, bad))).rejects.toMatchObject({
+        code: 'ledger/damaged',
+      });
+    }
+    expect((await writer.head()).id).toBe(id);
+    expect((await writer.append(toolCall(writer, { a: '2' }))).trailers.seq).toBe(2);
+    expect((await writer.verify()).faults).toEqual([]);
+  });
+
+  it('gives the same entry to who wrote it and to who reads it', async () => {
+    const writer = await makeLedger();
+    await commitInitial(writer, { a: '1' });
+    const entry = await writer.append(
+      toolCall(
+        writer,
+        { a: '2' },
+        {
+          title: 'two\nlines',
+          at: new Date('2026-01-02T03:04:05.678Z'),
+          inputSha256: 'f'.repeat(64),
+          exitCode: -1,
+          ok: false,
+          durationMs: 12.5,
+          model: 'replay/x',
+          job: 'j1',
+          shared: ['b', 'c'],
+          ignored: 3,
+          gitChanged: true,
+          skipped: [{ path: 'a b\n', reason: 'special', detail: 'fifo' }],
+          isolation: 'vm',
+          proof: '{"a": 1}',
+        },
+      ),
+    );
+    await using reader = await openLedger(writer.dir);
+    expect(await reader.head()).toEqual(entry);
+    expect(entry).toMatchObject({ title: 'two lines', at: new Date('2026-01-02T03:04:05Z') });
+  });
+
   it('takes the bytes of an older entry without having them given again', async () => {
     const writer = await makeLedger();
     const first = await commitInitial(writer, { a: 'old' });
