@@ -2,7 +2,7 @@
  * A file written in 4 KiB blocks from one reused buffer. Callers read file content straight into the buffer, so
  * nothing is copied, and write(2) is called once per some megabytes.
  */
-import { closeSync, constants, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { errnoOf, SafeCoderError } from '../base/errors.ts';
 import { encodePath, type HostPath, showPath } from '../base/path-bytes.ts';
 
@@ -43,10 +43,22 @@ export class BlockStream implements Disposable {
     this.#flushedBlocks = firstBlock;
   }
 
-  /** Makes a new file, 0600, that must not exist yet; content starts at `firstBlock`. The caller owns file and stream. */
+  /**
+   * Makes a new file, 0600; content starts at `firstBlock`. A file that is all hole is taken too: a machine that starts at
+   * the same time may have made it, with the size that it expects. The caller owns file and stream.
+   */
   static create(path: HostPath, firstBlock: number): BlockStream {
-    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-    return new BlockStream(path, openSync(encodePath(path), flags, 0o600), firstBlock);
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const fd = openSync(encodePath(path), flags, 0o600);
+    const found = fstatSync(fd);
+    if (!found.isFile() || found.blocks > 0) {
+      closeSync(fd);
+      throw new SafeCoderError(
+        'image/build-failed',
+        `There is something in the image file ${showPath(path)} already.`,
+      );
+    }
+    return new BlockStream(path, fd, firstBlock);
   }
 
   /** The block at which the next content will lie. */

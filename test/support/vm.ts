@@ -12,7 +12,9 @@ import {
   type QemuBackend,
   type QemuOptions,
 } from '../../src/backends/qemu/qemu-backend.ts';
-import type { GuestPath, HostPath } from '../../src/base/path-bytes.ts';
+import { encodePath, type GuestPath, type HostPath } from '../../src/base/path-bytes.ts';
+import { ErofsWriter, type OpenDirectory } from '../../src/image/erofs.ts';
+import type { TestProject } from './test-project.ts';
 
 export const agentBinary = fileURLToPath(
   new URL('../../guest/build/safe-coder-guest', import.meta.url),
@@ -89,4 +91,30 @@ export function vmSpec(runDir: HostPath, project?: HostPath): LaunchSpec {
     pids: 256,
     env: {},
   };
+}
+
+/** Writes a test project as an EROFS image, with the writer that sessions use. */
+export async function writeProjectImage(file: HostPath, project: TestProject): Promise<void> {
+  const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+  using writer = ErofsWriter.create(file, owner);
+  const root = writer.openRoot({ mode: 0o755, mtimeNs: 0n });
+  const open = new Map<string, OpenDirectory>([['', root]]);
+  for (const entry of project.entries) {
+    const cut = entry.path.lastIndexOf('/');
+    const parent = open.get(cut < 0 ? '' : entry.path.slice(0, cut));
+    if (parent === undefined) throw new Error(`no parent for ${entry.path}`);
+    const name = encodePath(entry.path.slice(cut + 1)).toString('latin1');
+    if (entry.kind === 'directory') open.set(entry.path, writer.openDirectory(parent, name, entry));
+    else if (entry.kind === 'symlink') {
+      writer.addSymlink(parent, name, entry.mtimeNs, encodePath(entry.target));
+    } else {
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of entry.content) chunks.push(chunk);
+      const bytes = Buffer.concat(chunks);
+      bytes.copy(writer.content.buffer, writer.content.reserve(bytes.length));
+      writer.addFile(parent, name, entry, writer.content.keep(bytes.length));
+    }
+  }
+  for (const directory of [...open.values()].reverse()) writer.closeDirectory(directory);
+  writer.finish(root);
 }

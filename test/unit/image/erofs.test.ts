@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -152,12 +152,28 @@ describe('a block stream', () => {
     expect(tail.every((byte) => byte === 0)).toBe(true);
   });
 
-  test('never writes over a file that exists', () => {
-    const { file } = newStream(0);
-    expect(() => BlockStream.create(file as HostPath, 0)).toThrow(
-      expect.objectContaining({ code: 'EEXIST' }),
+  test('never writes over a file that has content, or through a symlink', () => {
+    const folder = temporaryFolder();
+    const file = join(folder, 'taken') as HostPath;
+    writeFileSync(file, 'content');
+    expect(() => BlockStream.create(file, 0)).toThrow(
+      expect.objectContaining({ code: 'image/build-failed' }),
     );
-    expect(existsSync(file)).toBe(true);
+    expect(readFileSync(file, 'utf8')).toBe('content');
+    symlinkSync(join(folder, 'elsewhere'), join(folder, 'link'));
+    expect(() => BlockStream.create(join(folder, 'link') as HostPath, 0)).toThrow(
+      expect.objectContaining({ code: 'ELOOP' }),
+    );
+    expect(existsSync(join(folder, 'elsewhere'))).toBe(false);
+  });
+
+  test('takes a file that is all hole, which a machine may have made before', () => {
+    const file = join(temporaryFolder(), 'hole') as HostPath;
+    writeFileSync(file, '');
+    truncateSync(file, 1 << 30);
+    using stream = BlockStream.create(file, 0);
+    stream.buffer.fill(7, stream.reserve(5), stream.reserve(5) + 5);
+    expect(stream.keep(5)).toEqual({ block: 0, size: 5 });
   });
 
   test('says so when there is no room', () => {
