@@ -2,7 +2,8 @@
  * Locks that name their owner. A lock file holds a process id and that process's start time, so that a lock whose
  * owner is gone is recognised, also when the id has been given to another process since.
  */
-import { closeSync, openSync, readFileSync, unlinkSync, writeSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { linkSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { errnoOf } from './errors.ts';
 import type { HostPath } from './path-bytes.ts';
 
@@ -40,26 +41,52 @@ export function liveOwner(file: HostPath): number | undefined {
 export function takeOwnerLock(file: HostPath): OwnerLock | { heldBy: number } {
   for (let attempt = 0; ; attempt++) {
     try {
-      const fd = openSync(file, 'wx', 0o600);
-      try {
-        writeSync(fd, processIdentity(process.pid) ?? '');
-      } finally {
-        closeSync(fd);
-      }
-      return { file, [Symbol.dispose]: () => release(file) };
+      publish(file);
+      return ownerLock(file);
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST' || attempt > 4) throw error;
     }
     const owner = liveOwner(file);
     if (owner !== undefined) return { heldBy: owner };
-    release(file);
+    clearStale(file);
   }
 }
 
-function release(file: HostPath): void {
+/** Makes the lock file with its owner in it, at once: a lock seen empty would be taken for one of nobody. Throws EEXIST. */
+function publish(file: HostPath): void {
+  const temporary = besides(file);
+  writeFileSync(temporary, processIdentity(process.pid) ?? '', { mode: 0o600, flag: 'wx' });
   try {
-    unlinkSync(file);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
+    linkSync(temporary, file);
+  } finally {
+    unlinkSync(temporary);
   }
+}
+
+/** Removes a lock whose owner is gone. One that somebody took since it was looked at is put back. */
+function clearStale(file: HostPath): void {
+  const aside = besides(file);
+  try {
+    renameSync(file, aside);
+    if (liveOwner(aside) !== undefined) linkSync(aside, file);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'EEXIST') throw error;
+  }
+  rmSync(aside, { force: true });
+}
+
+function besides(file: HostPath): HostPath {
+  return `${file}.${randomBytes(6).toString('hex')}` as HostPath;
+}
+
+function ownerLock(file: HostPath): OwnerLock {
+  let isHeld = true;
+  return {
+    file,
+    [Symbol.dispose]() {
+      // A second end must not remove the lock of whoever came next.
+      if (isHeld) rmSync(file, { force: true });
+      isHeld = false;
+    },
+  };
 }

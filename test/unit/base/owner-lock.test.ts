@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { liveOwner, processIdentity, takeOwnerLock } from '../../../src/base/owner-lock.ts';
@@ -29,6 +29,28 @@ describe('an owner lock', () => {
     await once(child, 'exit');
     expect('heldBy' in takeOwnerLock(file)).toBe(false);
     expect(readFileSync(file, 'latin1')).toBe(processIdentity(process.pid));
+  });
+
+  it('is not lost by its new owner when the old one ends twice', () => {
+    const file = join(temporaryFolder(), 'lock') as HostPath;
+    const first = takeOwnerLock(file);
+    if ('heldBy' in first) throw new Error('a fresh lock is held');
+    first[Symbol.dispose]();
+    const second = takeOwnerLock(file);
+    first[Symbol.dispose]();
+    expect('heldBy' in second).toBe(false);
+    expect(existsSync(file)).toBe(true);
+  });
+
+  it('leaves nothing beside it', async () => {
+    const folder = temporaryFolder();
+    const file = join(folder, 'lock') as HostPath;
+    writeFileSync(file, '999999999 1');
+    const lock = takeOwnerLock(file);
+    takeOwnerLock(file);
+    expect(readdirSync(folder)).toEqual(['lock']);
+    if (!('heldBy' in lock)) lock[Symbol.dispose]();
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it('does not take another process with the same id for its owner', () => {
