@@ -267,6 +267,49 @@ describe.each(['overlay', 'walk'] as const)('capture by %s', (mode) => {
     expect(bench.model.fetched).toEqual([]);
   });
 
+  it('keeps reading a file again for as long as its last change is young', async () => {
+    const bench = await Bench.learned(mode);
+    bench.model.put('a.txt', file('one'));
+    await bench.capture();
+    bench.model.nowNs += 1_000_000_000n;
+    await bench.capture();
+    bench.model.sneak('a.txt', 'two');
+    bench.later();
+    expect(paths(await bench.capture()).written).toEqual(['a.txt']);
+  });
+
+  it('is not fooled by a slow clock in the guest when it first sees a change', async () => {
+    const bench = await Bench.learned(mode);
+    const model = bench.model;
+    const capturer = new Capturer(model.asGuest(), manifestOf(BASE), {
+      mode,
+      // The host is a minute ahead: by its clock no change is young.
+      now: () => model.nowNs + 60_000_000_000n,
+    });
+    model.put('a.txt', file('one'));
+    await capturer.capture(bench.sink, { sweep: false, alsoWrote: [] });
+    model.sneak('a.txt', 'two');
+    const { written } = await capturer.capture(bench.sink, { sweep: false, alsoWrote: [] });
+    expect(written.map(({ path }) => path)).toEqual(['a.txt']);
+  });
+
+  it('leaves nothing out of a sweep', async () => {
+    const bench = await Bench.learned(mode);
+    bench.model.put('ignored', DIRECTORY);
+    bench.model.put('ignored/1', file('1'));
+    await bench.capture();
+    bench.model.put('ignored/2', file('2'));
+    expect((await bench.capture({ sweep: true })).ignored.count).toBe(2);
+    expect(bench.model.pruned).toEqual([]);
+  });
+
+  it('stops a guest that sends more than it listed', async () => {
+    const bench = await Bench.learned(mode, BASE, { maxFileBytes: 10, maxTotalBytes: 20 });
+    bench.model.liesAboutSizes = true;
+    for (let n = 0; n < 10; n++) bench.model.put(`new-${n}`, file('ten bytes.'));
+    await expect(bench.capture()).rejects.toMatchObject({ code: 'guest/limit' });
+  });
+
   it('finds in a sweep, with the guest frozen, what stamps hide', async () => {
     const bench = await Bench.learned(mode);
     bench.model.put('a.txt', file('one'));
