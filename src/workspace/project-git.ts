@@ -1,6 +1,7 @@
 /** What the project's own git repository says, read from plain files and never by running git. */
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import type { DirectoryHandle } from '../base/directory-handle.ts';
+import { resolve } from 'node:path';
+import { DirectoryHandle } from '../base/directory-handle.ts';
 import { decodePath, encodePath, type HostPath } from '../base/path-bytes.ts';
 import { gitSetting, MAX_GIT_CONFIG_BYTES, parseGitConfig } from './git-config.ts';
 import { type GitIndex, parseGitIndex } from './git-index.ts';
@@ -30,13 +31,8 @@ const MAX_LINE_BYTES = 4096;
 /** Looks at the `.git` of an open project. Never throws for what the repository holds. */
 export function inspectGit(root: HostPath, directory: DirectoryHandle): ProjectGit {
   using git = tryOpen(directory, '.git');
-  if (git === undefined) {
-    const isPointer = readPlainFile(directory, '.git', MAX_LINE_BYTES) !== undefined;
-    return { ...NO_GIT, kind: isPointer ? 'pointer' : 'none' };
-  }
-  const config = readPlainFile(git, 'config', MAX_GIT_CONFIG_BYTES)?.toString('latin1') ?? '';
-  const declared = gitSetting(parseGitConfig(config), 'extensions', 'objectformat');
-  const objectFormat = declared?.toLowerCase() === 'sha256' ? 'sha256' : 'sha1';
+  if (git === undefined) return inspectPointer(root, directory);
+  const objectFormat = readObjectFormat(git);
   const indexBytes = readPlainFile(git, 'index', MAX_INDEX_BYTES);
   using objects = tryOpen(git, 'objects');
   using objectsInfo = objects && tryOpen(objects, 'info');
@@ -45,7 +41,7 @@ export function inspectGit(root: HostPath, directory: DirectoryHandle): ProjectG
     kind: 'directory',
     objectFormat,
     objectsFolder: objects && (`${root}/.git/objects` as HostPath),
-    ...readHead(git),
+    ...readHead(git, git),
     index: indexBytes && parseGitIndex(indexBytes, objectFormat),
     hasAlternates:
       objectsInfo !== undefined && readPlainFile(objectsInfo, 'alternates', 1 << 20) !== undefined,
@@ -64,14 +60,53 @@ const NO_GIT: ProjectGit = {
   exclude: undefined,
 };
 
-function readHead(git: DirectoryHandle): { head: string | undefined; branch: string | undefined } {
+/**
+ * A worktree's repository is elsewhere on the host. It is believed only if it points back here, so that a project can't
+ * make us read somebody else's; and then no more is taken from it than what git tracks and which branch this is.
+ */
+function inspectPointer(root: HostPath, directory: DirectoryHandle): ProjectGit {
+  const text = readPlainFile(directory, '.git', MAX_LINE_BYTES);
+  if (text === undefined) return NO_GIT;
+  const unknown = { ...NO_GIT, kind: 'pointer' } as const;
+  const target = /^gitdir: ([^\n]+)\n?$/.exec(decodePath(text))?.[1];
+  using git = target === undefined ? undefined : tryOpenPath(resolve(root, target));
+  const back = git && readPlainFile(git, 'gitdir', MAX_LINE_BYTES);
+  const commonPath = git && readPlainFile(git, 'commondir', MAX_LINE_BYTES);
+  if (target === undefined || git === undefined || back === undefined || commonPath === undefined)
+    return unknown;
+  if (decodePath(back).trimEnd() !== `${root}/.git`) return unknown;
+  using common = tryOpenPath(resolve(root, target, decodePath(commonPath).trimEnd()));
+  if (common === undefined) return unknown;
+  const objectFormat = readObjectFormat(common);
+  const indexBytes = readPlainFile(git, 'index', MAX_INDEX_BYTES);
+  using info = tryOpen(common, 'info');
+  return {
+    ...unknown,
+    objectFormat,
+    ...readHead(git, common),
+    index: indexBytes && parseGitIndex(indexBytes, objectFormat),
+    exclude: info && readPlainFile(info, 'exclude', 1 << 20),
+  };
+}
+
+function readObjectFormat(git: DirectoryHandle): 'sha1' | 'sha256' {
+  const config = readPlainFile(git, 'config', MAX_GIT_CONFIG_BYTES)?.toString('latin1') ?? '';
+  const declared = gitSetting(parseGitConfig(config), 'extensions', 'objectformat');
+  return declared?.toLowerCase() === 'sha256' ? 'sha256' : 'sha1';
+}
+
+/** References are in `common`, which for a worktree is another directory than the one with its HEAD. */
+function readHead(
+  git: DirectoryHandle,
+  common: DirectoryHandle,
+): { head: string | undefined; branch: string | undefined } {
   const text = readPlainFile(git, 'HEAD', MAX_LINE_BYTES)?.toString('latin1').trim() ?? '';
   if (/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text)) return { head: text, branch: undefined };
   const reference = /^ref: (refs\/heads\/([^\x00-\x20\x7f~^:?*[\\]+))$/.exec(text);
   if (reference === null) return { head: undefined, branch: undefined };
   const [, name = '', branch = ''] = reference;
   return {
-    head: readLooseReference(git, name) ?? readPackedReference(git, name),
+    head: readLooseReference(common, name) ?? readPackedReference(common, name),
     branch: decodePath(Buffer.from(branch, 'latin1')),
   };
 }
@@ -107,6 +142,15 @@ function tryOpen(parent: DirectoryHandle, name: string): DirectoryHandle | undef
     return parent.openDirectory(name);
   } catch {
     // Not there, not a directory or not readable: then git has nothing to say here.
+    return undefined;
+  }
+}
+
+function tryOpenPath(path: string): DirectoryHandle | undefined {
+  try {
+    return DirectoryHandle.open(path);
+  } catch {
+    // Not there, not a directory or not readable: the pointer leads nowhere.
     return undefined;
   }
 }

@@ -145,6 +145,18 @@ describe('a project that is made to harm', () => {
     expect((await makeImage(root)).snapshot.git.head).toBeUndefined();
   });
 
+  test('can not make it read the repository of somebody else', async () => {
+    const other = temporaryFolder();
+    execFileSync('git', ['init', '-q', '-b', 'private-branch', other]);
+    const root = temporaryFolder();
+    for (const target of [`${other}/.git`, '/proc/self', '/nowhere']) {
+      writeFileSync(join(root, '.git'), `gitdir: ${target}\n`);
+      const { snapshot, image } = await makeImage(root);
+      expect(snapshot.git).toMatchObject({ kind: 'pointer', branch: undefined, head: undefined });
+      expect(image.includes('private-branch')).toBe(false);
+    }
+  });
+
   test('keeps links that lead outside as links, and reads nothing behind them', async () => {
     const outside = temporaryFolder();
     writeFileSync(join(outside, 'secret'), CANARY);

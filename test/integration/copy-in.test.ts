@@ -359,14 +359,16 @@ describe('what is recorded of a project', () => {
   });
 
   test('starts an empty repository for a worktree, and says so', async () => {
-    const main = makeTree({ a: '1' });
-    git(main, 'init', '-q');
-    git(main, 'add', '-A');
+    const main = makeTree({ '.gitignore': '*.log\n', a: '1', 'tracked.log': '2' });
+    git(main, 'init', '-q', '-b', 'main');
+    git(main, 'add', '-f', '.');
     git(main, 'commit', '-q', '-m', 'first');
     const tree = join(temporaryFolder(), 'tree') as HostPath;
-    git(main, 'worktree', 'add', '-q', tree);
+    git(main, 'worktree', 'add', '-q', '-b', 'topic', tree);
     const { entries, snapshot } = await streamProject(tree);
-    expect(snapshot.git.kind).toBe('pointer');
+    expect(snapshot.git).toMatchObject({ kind: 'pointer', branch: 'topic', objectsFolder: undefined });
+    expect(snapshot.git.head).toBe(git(main, 'rev-parse', 'HEAD').trim());
+    expect(paths(snapshot)).toEqual(['.gitignore', 'a', 'tracked.log']);
     expect(snapshot.warnings).toHaveLength(1);
     expect(entries.get('.git/HEAD')?.content).toMatch(/^ref: refs\/heads\//);
     const copy = makeTree({});
@@ -374,7 +376,7 @@ describe('what is recorded of a project', () => {
       if (kind === 'directory') mkdirSync(join(copy, path));
       else writeFileSync(join(copy, path), content);
     }
-    expect(git(copy, 'status', '--porcelain')).toBe('?? a\n');
+    expect(git(copy, 'status', '--porcelain')).toBe('?? .gitignore\n?? a\n');
   });
 });
 
