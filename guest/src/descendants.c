@@ -92,20 +92,35 @@ static void mark_depths(size_t count, pid_t root, bool (*spare)(pid_t pid))
     }
 }
 
+static bool is_alive_below(const struct process *p, int least_depth)
+{
+    return p->depth > 0 && p->depth >= least_depth && p->state != 'Z' && p->state != 'X';
+}
+
 size_t descendants_signal(pid_t root, int signo, int least_depth, bool (*spare)(pid_t pid))
 {
     size_t count = read_all(), reached = 0;
     mark_depths(count, root, spare);
     for (size_t i = 0; i < count; i++) {
         const struct process *p = &processes[i];
-        if (p->depth < least_depth || p->depth == 0 || p->state == 'Z' || p->state == 'X')
-            continue;
-        if (signo == SIGSTOP && (p->state == 'T' || p->state == 't'))
-            continue;
-        if (kill(p->pid, signo) == 0)
+        if (is_alive_below(p, least_depth) && kill(p->pid, signo) == 0)
             reached++;
     }
     return reached;
+}
+
+size_t descendants_stop(pid_t root, int least_depth, bool accept_blocked)
+{
+    size_t count = read_all(), running = 0;
+    mark_depths(count, root, NULL);
+    for (size_t i = 0; i < count; i++) {
+        const struct process *p = &processes[i];
+        if (!is_alive_below(p, least_depth) || p->state == 'T' || p->state == 't')
+            continue;
+        bool was_sent = kill(p->pid, SIGSTOP) == 0;
+        running += was_sent && !(accept_blocked && p->state == 'D');
+    }
+    return running;
 }
 
 /* True when no child is left at all. */

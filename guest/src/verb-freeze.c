@@ -8,16 +8,20 @@
 #include "descendants.h"
 #include "worker.h"
 
-/* A process that was forking while it was looked for is found on the next round. */
-enum { DEADLINE_MS = 5000, MOST_ROUNDS = 100, ROUND_MS = 1, EXECUTED_DEPTH = 2 };
+enum { DEADLINE_MS = 5000, MOST_ROUNDS = 2000, PATIENT_ROUNDS = 50, CLEAN_ROUNDS = 2, ROUND_MS = 2, EXECUTED_DEPTH = 2 };
 
 /* Agent's children are supervisors and workers; what they run is one level further down. */
 static uint32_t stop_all(pid_t top)
 {
+    int clean = 0;
     for (int round = 0; round < MOST_ROUNDS; round++) {
-        if (descendants_signal(top, SIGSTOP, EXECUTED_DEPTH, NULL) == 0)
+        /* A parent in vfork waits, uninterruptibly, for a child that is stopped: it will never look stopped. */
+        bool accept_blocked = round >= PATIENT_ROUNDS;
+        clean = descendants_stop(top, EXECUTED_DEPTH, accept_blocked) == 0 ? clean + 1 : 0;
+        /* Twice, since a child may have been born behind the place where the list was being read. */
+        if (clean == CLEAN_ROUNDS)
             return (uint32_t)descendants_signal(top, 0, EXECUTED_DEPTH, NULL);
-        poll(NULL, 0, ROUND_MS);
+        poll(NULL, 0, clean > 0 ? 0 : ROUND_MS);
     }
     worker_fail(ETIMEDOUT, "processes did not stop");
 }
