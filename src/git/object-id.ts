@@ -15,7 +15,7 @@ export function isOid(format: ObjectFormat, text: string): boolean {
 }
 
 /** The bytes that git hashes before an object's own. */
-export function objectHeader(type: ObjectType, size: number): Buffer {
+function objectHeader(type: ObjectType, size: number): Buffer {
   return Buffer.from(`${type} ${size}\0`, 'latin1');
 }
 

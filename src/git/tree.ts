@@ -14,7 +14,7 @@ export interface TreeEntry {
 const MODES: ReadonlySet<string> = new Set(['100644', '100755', '120000', '40000']);
 
 /** What git sorts by: a directory counts as if its name ended in a slash. */
-export function treeSortKey(entry: { mode: string; name: string }): string {
+function treeSortKey(entry: { mode: string; name: string }): string {
   return entry.mode === '40000' ? `${entry.name}/` : entry.name;
 }
 
@@ -28,7 +28,7 @@ export function compareTreeEntries(
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/** The bytes of a tree. `entries` must be in git's order, see {@link compareTreeEntries}. */
+/** The bytes of a tree. `entries` must be in git's order. */
 export function encodeTree(format: ObjectFormat, entries: readonly TreeEntry[]): Buffer {
   const idLength = oidBytes(format);
   let size = 0;

@@ -39,7 +39,7 @@ export function sortChanges(changes: Change[]): Change[] {
 }
 
 /** The kind of a change to one path that is there before and after. */
-export function kindOf(before: FileState, after: FileState): 'modified' | 'mode' | 'symlink' {
+function kindOf(before: FileState, after: FileState): 'modified' | 'mode' | 'symlink' {
   if (before.mode === '120000' || after.mode === '120000') return 'symlink';
   return before.oid === after.oid ? 'mode' : 'modified';
 }

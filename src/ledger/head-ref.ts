@@ -1,38 +1,54 @@
 /** Moving the ledger's head: lock, compare with the expected value, rename. */
 import { renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { SafeCoderError } from '../base/errors.ts';
+import { errnoOf, SafeCoderError } from '../base/errors.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import { syncFolder, writeFailure } from '../git/durable.ts';
 import { HEAD_REF, readHead, writeNewFile } from './layout.ts';
 
-/**
- * Makes `id` the head if it still is `expected`. On the disk when this resolves. Throws `ledger/damaged` when somebody else
- * moved the head, `ledger/write-failed` when it can't be written; the head then is what it was.
- */
-export async function moveHead(
+/** The head's next value, on the disk under another name. Dispose it to forget it. */
+export interface PreparedHead extends Disposable {
+  /**
+   * Makes it the head if the head still is `expected`. On the disk when this resolves. Throws `ledger/damaged` when somebody
+   * else moved the head, `ledger/write-failed`; the head then is what it was.
+   */
+  move(expected: string | undefined): Promise<void>;
+}
+
+/** Takes the ref's lock and writes `id` into it. Throws `ledger/write-failed`. */
+export async function prepareHead(
   dir: HostPath,
-  expected: string | undefined,
   id: string,
   options: { sync: boolean },
-): Promise<void> {
+): Promise<PreparedHead> {
   const path = join(dir, HEAD_REF);
   const lock = `${path}.lock`;
-  let isMine = false;
   try {
     await writeNewFile(lock, `${id}\n`, options);
-    isMine = true;
-    if (readHead(dir) !== expected) {
-      throw new SafeCoderError('ledger/damaged', "The ledger's head was moved by another program.");
-    }
-    renameSync(lock, path);
-    isMine = false;
-    if (options.sync) await syncFolder(dirname(path));
   } catch (error) {
+    // Held by another program, which keeps it; otherwise half written by us.
+    if (errnoOf(error) !== 'EEXIST') rmSync(lock, { force: true });
     throw writeFailure(error, 'its head');
-  } finally {
-    if (isMine) rmSync(lock, { force: true });
   }
+  let isMine = true;
+  return {
+    async move(expected) {
+      try {
+        if (readHead(dir) !== expected) {
+          throw new SafeCoderError('ledger/damaged', "The ledger's head was moved by another program.");
+        }
+        renameSync(lock, path);
+        isMine = false;
+        if (options.sync) await syncFolder(dirname(path));
+      } catch (error) {
+        throw writeFailure(error, 'its head');
+      }
+    },
+    [Symbol.dispose]() {
+      if (isMine) rmSync(lock, { force: true });
+      isMine = false;
+    },
+  };
 }
 
 /** Adds a ref that keeps an object reachable; it may be there already. */

@@ -8,7 +8,7 @@ import { PackWriter } from '../git/pack-writer.ts';
 import { borrowObjects, settleObjects } from './borrow.ts';
 import { buildTree } from './build-tree.ts';
 import { encodeEntry, encodeSkippedList, parseEntry, readEntry } from './entry.ts';
-import { keepReachable, moveHead } from './head-ref.ts';
+import { keepReachable, prepareHead } from './head-ref.ts';
 import { createLayout, LISTS_FOLDER, readHead, sweepLeftovers } from './layout.ts';
 import type { Entry, EntryInput, EntryTrailers } from './ledger.ts';
 import { mergeSmallPacks } from './merge-packs.ts';
@@ -204,14 +204,16 @@ export class LedgerWriter extends RepositoryReader {
       const { entry } = parseEntry(hashObject(this.objectFormat, 'commit', commit), commit);
       entry.trailers.skipped = rest.skipped.map((item) => ({ ...item }));
       pack.add('commit', commit);
-      while (packs[0] !== undefined) {
-        // Empty when a failed try already brought everything to the disk.
-        if (packs[0].count === 0) packs[0][Symbol.dispose]();
-        else this.store.adopt(await packs[0].install({ sync: this.#sync }));
-        packs.shift();
-      }
+      // The head's next value waits for the disk together with the objects; it takes effect after them.
+      const [prepared, installed] = await Promise.allSettled([
+        prepareHead(this.dir, entry.id, { sync: this.#sync }),
+        this.#install(packs),
+      ]);
+      using next = prepared.status === 'fulfilled' ? prepared.value : undefined;
+      if (installed.status === 'rejected') throw installed.reason;
+      if (next === undefined) throw (prepared as PromiseRejectedResult).reason;
       if (list) await keepReachable(this.dir, LISTS_FOLDER, list.oid, { sync: this.#sync });
-      await moveHead(this.dir, this.#head?.id, entry.id, { sync: this.#sync });
+      await next.move(this.#head?.id);
       this.#head = entry;
       this.#root = root;
       return entry;
@@ -219,6 +221,16 @@ export class LedgerWriter extends RepositoryReader {
       // What was not installed is still there for another try.
       this.#pending.unshift(...packs);
       throw error;
+    }
+  }
+
+  /** Installs the packs and takes them off the list, one by one. */
+  async #install(packs: PackWriter[]): Promise<void> {
+    while (packs[0] !== undefined) {
+      // Empty when a failed try already brought everything to the disk.
+      if (packs[0].count === 0) packs[0][Symbol.dispose]();
+      else this.store.adopt(await packs[0].install({ sync: this.#sync }));
+      packs.shift();
     }
   }
 
