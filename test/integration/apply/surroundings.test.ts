@@ -57,6 +57,23 @@ describe.skipIf(!canMount)('apply on a full disk (needs root and mount)', () => 
     expect(readTree(project.root)).toEqual(before);
   });
 
+  it('goes back without needing any space', async () => {
+    const tree: Tree = { a: 'one'.repeat(9000), b: 'two'.repeat(9000) };
+    const project = makeProject({}, { a: 'new' });
+    mountSmall(project.root, '1m');
+    for (const [name, text] of Object.entries(tree)) writeFileSync(join(project.root, name), String(text));
+    const beforeStep = (_: number, name: string) => {
+      if (name !== 'commit') return;
+      fillUp(project.root);
+      writeFileSync(join(project.root, '.fill-last'), Buffer.alloc(1 << 20));
+    };
+    const applying = applyPlan({ ...project, plan: { items: planItems(tree, { a: 'new' }) }, beforeStep });
+    await expect(applying).rejects.toMatchObject({ code: 'environment/disk-full' });
+    const found = Object.entries(readTree(project.root)).filter(([name]) => !name.startsWith('.fill'));
+    expect(Object.fromEntries(found)).toEqual(tree);
+    expect(await recover({ stateDir: project.stateDir })).toEqual([]);
+  });
+
   it('refuses to go onto another file system inside of the project (S32)', async () => {
     const project = makeProject({ own: '1' }, { 'mounted/x': 'new', own: '2' });
     mountSmall(join(project.root, 'mounted'), '64k');
