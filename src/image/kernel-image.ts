@@ -10,8 +10,9 @@ const SETUP_SECTORS = 0x1f1;
 const MAGIC = 0x202;
 const PAYLOAD_OFFSET = 0x248;
 const PAYLOAD_LENGTH = 0x24c;
-/** The name and type of the ELF note that holds the PVH entry point. */
-const PVH_NOTE = Buffer.from([4, 0, 0, 0, 4, 0, 0, 0, 18, 0, 0, 0, 0x58, 0x65, 0x6e, 0]);
+/** An ELF note of the owner "Xen" and this type holds the PVH entry point, as a word or a double word. */
+const PVH_NOTE_TYPE = 18;
+const NOTE_OWNER = Buffer.from('Xen\0', 'latin1');
 
 /**
  * The ELF image in a bzImage when it can be started directly, otherwise undefined (an unknown compression, or a
@@ -22,7 +23,17 @@ export async function extractElfKernel(image: Buffer): Promise<Buffer | undefine
   if (payload === undefined) return undefined;
   const elf = await unpackPayload(payload);
   if (elf === undefined || !elf.subarray(0, 4).equals(Buffer.from('\x7fELF', 'latin1'))) return undefined;
-  return elf.includes(PVH_NOTE) ? elf : undefined;
+  return hasPvhEntry(elf) ? elf : undefined;
+}
+
+function hasPvhEntry(elf: Buffer): boolean {
+  return [4, 8].some((size) => {
+    const header = Buffer.alloc(12);
+    header.writeUInt32LE(NOTE_OWNER.length, 0);
+    header.writeUInt32LE(size, 4);
+    header.writeUInt32LE(PVH_NOTE_TYPE, 8);
+    return elf.includes(Buffer.concat([header, NOTE_OWNER]));
+  });
 }
 
 function compressedPayload(image: Buffer): Buffer | undefined {

@@ -32,7 +32,7 @@ export interface PreparedKernel {
 }
 
 interface Manifest {
-  format: 1;
+  format: typeof FORMAT;
   release: string;
   id: string;
   kernel: string;
@@ -40,6 +40,8 @@ interface Manifest {
   files: { name: string; bytes: number }[];
 }
 
+/** Raised when what is kept changes. */
+const FORMAT = 2;
 const META_PACKAGE = 'linux-image-amd64';
 const DOWNLOAD_MS = 10 * 60_000;
 
@@ -66,7 +68,7 @@ export async function prepareKernel(options: KernelOptions): Promise<PreparedKer
 async function readPrepared(folder: HostPath): Promise<PreparedKernel | undefined> {
   try {
     const manifest = JSON.parse(await readFile(`${folder}/manifest.json`, 'utf8')) as Manifest;
-    if (manifest.format !== 1) return undefined;
+    if (manifest.format !== FORMAT) return undefined;
     for (const file of manifest.files) {
       if ((await stat(`${folder}/${file.name}`)).size !== file.bytes) return undefined;
     }
@@ -126,7 +128,7 @@ async function writeKernel(temporary: HostPath, tree: HostPath, archive: string)
     await write(`modules/${String(index).padStart(2, '0')}-${module.name}.ko`, module.bytes);
   }
   const id = `${archive.replace(/\.deb$/, '')}-${hash.digest('hex').slice(0, 16)}`;
-  const manifest: Manifest = { format: 1, release, id, kernel, files };
+  const manifest: Manifest = { format: FORMAT, release, id, kernel, files };
   await writeFile(`${temporary}/manifest.json`, JSON.stringify(manifest), { mode: 0o600 });
 }
 
