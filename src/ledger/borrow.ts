@@ -4,7 +4,7 @@
  */
 import { existsSync, lstatSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { isSafeCoderError, SafeCoderError } from '../base/errors.ts';
+import { isSafeCoderError, SafeCoderError, toSafeCoderError } from '../base/errors.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import { syncFolder, writeFailure } from '../git/durable.ts';
 import { runGit } from '../git/git-program.ts';
@@ -47,13 +47,19 @@ export async function settleObjects(options: {
   if (!existsSync(alternatesPath(ledgerDir))) return 0;
   store.rescan();
   const borrowed = [...(await blobsOf(store, options.trees))].filter((oid) => !store.hasPacked(oid));
+  const lost: unknown[] = [];
   for (let at = 0; at < borrowed.length; at += READ_AHEAD) {
     const some = borrowed.slice(at, at + READ_AHEAD);
-    const blobs = await Promise.all(some.map((oid) => readBorrowed(store, oid, options.fallback)));
-    for (const bytes of blobs) pack.add('blob', bytes);
+    const blobs = await Promise.allSettled(some.map((oid) => readBorrowed(store, oid, options.fallback)));
+    for (const blob of blobs) {
+      if (blob.status === 'fulfilled') pack.add('blob', blob.value);
+      else lost.push(blob.reason);
+    }
   }
   const copied = pack.count;
   if (copied > 0) store.adopt(await pack.install({ sync: options.sync }));
+  // One bad object must not keep the others from being saved; the loan stays, since it may be mended yet.
+  if (lost.length > 0) throw lostObjects(lost);
   store.rescan();
   const missing = borrowed.find((oid) => !store.hasPacked(oid));
   if (missing !== undefined)
@@ -115,6 +121,20 @@ async function blobsOf(store: ObjectStore, trees: readonly string[]): Promise<Se
     }
   }
   return blobs;
+}
+
+function lostObjects(reasons: readonly unknown[]): SafeCoderError {
+  const [first] = reasons;
+  if (!isSafeCoderError(first, 'ledger/damaged')) return toSafeCoderError(first);
+  const count = reasons.length === 1 ? 'A file' : `${reasons.length} files`;
+  return new SafeCoderError(
+    'ledger/damaged',
+    `${count} of the project could not be copied into the ledger.`,
+    {
+      cause: first,
+      hint: 'Run "git fsck" in the project: its object store lacks or has damaged what its index names.',
+    },
+  );
 }
 
 async function readBorrowed(

@@ -118,7 +118,9 @@ describe('settling', () => {
       code: 'ledger/damaged',
     });
     expect(existsSync(alternates(writer.dir))).toBe(true);
-    expect(await writer.settle({ fallback: async () => Buffer.from(TEXTS['a.txt']) })).toBe(3);
+    // The others are safe already.
+    expect(git(writer.dir, 'count-objects', '-v')).toContain('in-pack: 5');
+    expect(await writer.settle({ fallback: async () => Buffer.from(TEXTS['a.txt']) })).toBe(1);
     expect((await writer.verify()).ok).toBe(true);
   });
 });
