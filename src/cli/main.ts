@@ -6,7 +6,16 @@ import { nearest } from '../base/nearest.ts';
 import { buildProgram } from './program.ts';
 import { reportError } from './report-error.ts';
 
+/** The oldest Node that this is tested with. */
+const OLDEST_NODE = [22, 19] as const;
+
 async function main(): Promise<number> {
+  if (!isNodeRecent(process.versions.node)) {
+    process.stderr.write(
+      `safe-coder: Node ${process.versions.node} is too old; ${OLDEST_NODE.join('.')} or newer is needed.\n  The launcher ./safe-coder brings its own.\n`,
+    );
+    return EXIT.environment;
+  }
   const program = buildProgram();
   try {
     refuseUnknownCommand(program, process.argv[2]);
@@ -19,6 +28,11 @@ async function main(): Promise<number> {
     reportError(failure, { json: process.argv.includes('--json'), environment: process.env });
     return failure.exitCode;
   }
+}
+
+function isNodeRecent(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1]);
 }
 
 /** Without this, a misspelt command would be an argument of `chat`, the command without a name. */

@@ -11,11 +11,16 @@ import type { ConversationMessage, Model } from '../providers/model.ts';
 import { findModelFacts } from '../providers/model-facts.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { createTools } from '../tools/create-tools.ts';
-import type { Tool } from '../tools/tool.ts';
+import type { Tool, ToolResult } from '../tools/tool.ts';
 import { digestInput, type EntryRecorder } from './entry-recorder.ts';
 import type { ProjectCopy } from './project-copy.ts';
 import type { SessionEnding } from './session.ts';
 import type { SessionFolder } from './store.ts';
+
+const STOPPED: ToolResult = {
+  ok: false,
+  text: 'Stopped by the person before it was finished. Look at the state of the workspace before you go on.',
+};
 
 export interface AgentOptions {
   signal: AbortSignal;
@@ -94,16 +99,14 @@ export class AgentWork {
   readonly #runTool: RunTool = async (call, tool, input, signal) => {
     const { sandbox, recorder, emit, model } = this.#parts;
     const started = performance.now();
-    let outcome: { result?: Awaited<ReturnType<Tool['run']>>; cancelled?: unknown };
+    let result: ToolResult | undefined;
     try {
       const onOutput = (text: string) => emit({ type: 'tool.output', call, text });
-      outcome = { result: await tool.run(input, { sandbox, call: callName(call), signal, onOutput }) };
+      result = await tool.run(input, { sandbox, call: callName(call), signal, onOutput });
     } catch (error) {
       // A cancelled execution has changed things too: it is recorded before the turn ends.
       if (!isSafeCoderError(error, 'cancelled')) throw error;
-      outcome = { cancelled: error };
     }
-    const { result } = outcome;
     const recorded = await recorder.record(
       {
         title: `Agent executed: ${tool.name}`,
@@ -119,9 +122,14 @@ export class AgentWork {
       },
       { sweep: false, wrote: result?.wrote ?? [] },
     );
-    if (result === undefined) throw outcome.cancelled;
     const { entry, changed, capture } = recorded;
-    return { ...result, entry: entry.id, seq: entry.trailers.seq, changed, skipped: capture.skipped };
+    return {
+      ...(result ?? STOPPED),
+      entry: entry.id,
+      seq: entry.trailers.seq,
+      changed,
+      skipped: capture.skipped,
+    };
   };
 
   #limits(isInteractive: boolean): AgentLimits {

@@ -4,6 +4,7 @@
  * process are gone, and the ledger and the conversation stay.
  */
 import type { Backend } from '../backends/backend.ts';
+import { CleanupStack } from '../base/cleanup-stack.ts';
 import { isSafeCoderError, SafeCoderError, toSafeCoderError } from '../base/errors.ts';
 import type { Emit, EventBody, IsolationInfo, SafeCoderEvent, Usage } from '../base/events.ts';
 import { once, throwIfCancelled } from '../base/lifetime.ts';
@@ -93,7 +94,7 @@ export class Session implements AsyncDisposable {
   static async start(options: SessionOptions): Promise<Session> {
     const now = options.now ?? (() => new Date());
     sweepRunFolders(options.directories.state, Date.now());
-    await using started = new AsyncDisposableStack();
+    await using started = new CleanupStack();
     const copy = started.use(ProjectCopy.open(options.project, options));
     const { face, title } = options;
     const folder = new SessionStore(options.directories.state).create(
@@ -128,7 +129,7 @@ export class Session implements AsyncDisposable {
       });
       for (const warning of copy.warnings()) emit(warning);
       const session = new Session(options, { folder, run, copy, ledger, sandbox, initial, emit });
-      started.move();
+      started.release();
       return session;
     } catch (error) {
       discard();
@@ -253,7 +254,7 @@ export class Session implements AsyncDisposable {
 
   /** Ends the guest, makes the ledger stand alone, emits `session.end`. Idempotent; never hides an earlier error. */
   readonly end = once(async () => {
-    await using stack = new AsyncDisposableStack();
+    await using stack = new CleanupStack();
     stack.use(this.#copy);
     stack.use(this.#folder);
     stack.use(this.ledger);

@@ -12,34 +12,45 @@ const PASTE_MS = 25;
  */
 export class LineEditor implements Disposable {
   readonly #input: NodeJS.ReadStream;
-  readonly #lines: Interface;
+  readonly #output: NodeJS.WriteStream;
+  readonly #history: string[];
+  #lines: Interface;
   readonly #queue: string[] = [];
   #waiting: ((line: Line) => void) | undefined;
   #burst: string[] = [];
   #burstTimer: NodeJS.Timeout | undefined;
   #isEnded = false;
+  #isDisposed = false;
   onInterrupt: () => void = () => undefined;
 
   constructor(input: NodeJS.ReadStream, output: NodeJS.WriteStream, history: string[]) {
     this.#input = input;
-    this.#lines = createInterface({
-      input,
-      output,
-      terminal: output.isTTY === true && input.isTTY === true,
-      history,
+    this.#output = output;
+    this.#history = history;
+    this.#lines = this.#open();
+  }
+
+  #open(): Interface {
+    const lines = createInterface({
+      input: this.#input,
+      output: this.#output,
+      terminal: this.#output.isTTY === true && this.#input.isTTY === true,
+      history: this.#history,
       historySize: 500,
       removeHistoryDuplicates: true,
     });
-    this.#lines.on('line', (text) => this.#collect(text));
-    this.#lines.on('SIGINT', () => this.#interrupt());
-    this.#lines.on('close', () => this.#end());
+    lines.on('line', (text) => this.#collect(text));
+    lines.on('SIGINT', () => this.#interrupt());
+    lines.on('history', (history) => this.#history.splice(0, this.#history.length, ...history));
+    lines.on('close', () => this.#end());
+    return lines;
   }
 
   /** Shows the prompt and waits for a text, Ctrl-C or the end of input. */
   read(prompt: string): Promise<Line> {
     const text = this.#queue.shift();
     if (text !== undefined) return Promise.resolve({ kind: 'line', text });
-    if (this.#isEnded) return Promise.resolve({ kind: 'end' });
+    if (this.#isEnded && !this.#reopen()) return Promise.resolve({ kind: 'end' });
     this.#lines.setPrompt(prompt);
     this.#lines.prompt();
     return new Promise((resolve) => {
@@ -57,7 +68,15 @@ export class LineEditor implements Disposable {
     this.#queue.length = 0;
     this.#burst = [];
     clearTimeout(this.#burstTimer);
-    this.#lines.write(null, { ctrl: true, name: 'u' });
+    if (!this.#isEnded) this.#lines.write(null, { ctrl: true, name: 'u' });
+  }
+
+  /** Ctrl-D ends one read, not the terminal: there can be another. */
+  #reopen(): boolean {
+    if (this.#isDisposed || this.#input.isTTY !== true || this.#input.readableEnded) return false;
+    this.#isEnded = false;
+    this.#lines = this.#open();
+    return true;
   }
 
   #collect(text: string): void {
@@ -92,6 +111,7 @@ export class LineEditor implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#isDisposed = true;
     clearTimeout(this.#burstTimer);
     this.#lines.close();
     this.#input.pause();

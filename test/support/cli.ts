@@ -28,7 +28,14 @@ export interface CliResult {
 /** The environment that every run starts from; the cache of images and states is shared between tests. */
 export function cliEnvironment(home: HostPath, more: Record<string, string> = {}): Record<string, string> {
   const { PATH = '/usr/bin:/bin' } = process.env;
-  return { PATH, HOME: home, SAFE_CODER_HOME: join(home, 'sc'), LANG: 'C.UTF-8', TERM: 'xterm-256color', ...more };
+  return {
+    PATH,
+    HOME: home,
+    SAFE_CODER_HOME: join(home, 'sc'),
+    LANG: 'C.UTF-8',
+    TERM: 'xterm-256color',
+    ...more,
+  };
 }
 
 export function cliCommand(args: readonly string[]): [string, string[]] {

@@ -11,7 +11,7 @@ import type { ReviewItem } from '../../review/review-item.ts';
 import { decideAll, decideByPatterns } from '../../review/select.ts';
 import type { Session } from '../../session/session.ts';
 import { NOT_ISOLATED } from '../../tui/event-printer.ts';
-import { LineEditor } from '../../tui/line-editor.ts';
+import { type Line, LineEditor } from '../../tui/line-editor.ts';
 import { chooseModel } from '../choose-model.ts';
 import { type CommonFlags, type Context, createContext } from '../context.ts';
 import { applyDecisions, attempt, endSession, showChanges } from '../finish-session.ts';
@@ -51,7 +51,7 @@ export async function chat(flags: CommonFlags & { record?: string }): Promise<vo
     ),
   );
   await converse(new Chat(context, face, session, editor, start.signal));
-  process.exitCode = await finish(context, face, session, editor);
+  process.exitCode = await finish(context, face, session, editor, start.signal);
 }
 
 class Chat {
@@ -76,8 +76,9 @@ async function converse(chat: Chat): Promise<void> {
   const { context, session, editor } = chat;
   let isLeaving = false;
   while (!chat.terminated.aborted) {
-    const mark = session.isolation.level === 'demo' ? `${context.out.style.red(NOT_ISOLATED)}\n> ` : '> ';
-    const line = await editor.read(mark);
+    // A line of its own, not part of the prompt: the line editor would take what stands above it away.
+    if (session.isolation.level === 'demo') context.out.write(`${context.out.style.red(NOT_ISOLATED)}\n`);
+    const line = await Promise.race([editor.read('> '), whenAborted(chat.terminated)]);
     if (line.kind === 'end') return;
     if (line.kind === 'interrupt') {
       if (isLeaving) return;
@@ -180,8 +181,21 @@ async function isLost(session: Session): Promise<boolean> {
   return Promise.race([session.sandbox.closed.then(() => true), Promise.resolve(false)]);
 }
 
+/** The end of input, once the signal aborts. */
+function whenAborted(signal: AbortSignal): Promise<Line> {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve({ kind: 'end' }), { once: true });
+  });
+}
+
 /** Changes, the question, apply, clean up. */
-async function finish(context: Context, face: Face, session: Session, editor: LineEditor): Promise<ExitCode> {
+async function finish(
+  context: Context,
+  face: Face,
+  session: Session,
+  editor: LineEditor,
+  terminated: AbortSignal,
+): Promise<ExitCode> {
   const cancel = new AbortController();
   editor.onInterrupt = () => cancel.abort(new SafeCoderError('cancelled', 'Cancelled.'));
   let code: ExitCode = EXIT.done;
@@ -190,8 +204,10 @@ async function finish(context: Context, face: Face, session: Session, editor: Li
     items = await changesOrRecorded(context, face, session);
     return EXIT.done;
   });
-  if (items.length > 0)
+  if (items.length > 0 && !terminated.aborted) {
     code = await attempt(face, code, () => askAndApply(context, session, items, editor, cancel.signal));
+  }
+  if (terminated.aborted) code = EXIT.cancelled;
   const lost = await isLost(session);
   code = await attempt(face, code, async () => {
     await endSession(context, face, session);
