@@ -123,6 +123,7 @@ describe('symlinkFault', () => {
     ['a/link', './../../out'],
     ['link', 'a/../../out'],
     ['link', 'elsewhere/../x'],
+    ['a/b/link', 'elsewhere/../x'],
     ['link', '.git/hooks'],
     ['a/link', '../.GIT'],
     ['link', 'sub/.git/config'],
