@@ -80,7 +80,7 @@ export class AssistantMessage {
   }
 
   /** The message, or undefined when there is nothing in it that a provider would take back. */
-  toMessage(): ConversationMessage | undefined {
+  toMessage(): Extract<ConversationMessage, { role: 'assistant' }> | undefined {
     const parts = this.#parts.filter(
       (part) =>
         part.type === 'tool-call' ||

@@ -66,7 +66,11 @@ export function createModel(options: ModelOptions): Model {
         const model = await sdkModel;
         signal.throwIfAborted();
         const { stream } = await model.doStream({ ...prepareCall(options, baseUrl, request), abortSignal });
-        yield* fromStream(provider, stream);
+        for await (const part of fromStream(provider, stream)) {
+          yield part;
+          // What was already read when the signal came is not told any more.
+          signal.throwIfAborted();
+        }
       } catch (error) {
         if (signal.aborted) throw new SafeCoderError('cancelled', 'The request to the model was cancelled.');
         throw mapError(error, context);

@@ -95,7 +95,7 @@ describe.each(NETWORK_PROVIDERS)('whatever a server that poses as %s sends', (pr
         }
         expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
       }),
-      { numRuns: 200 },
+      { numRuns: 80 },
     );
   });
 });
