@@ -71,7 +71,7 @@ function leftOut(what: string): string {
 }
 
 /** The text with long lines cut, and with its middle left out when it is still more than the budget: 40 % head, 60 % tail. */
-export function cutMiddle(text: string, mostLines: number, mostBytes: number): Rendered {
+function cutMiddle(text: string, mostLines: number, mostBytes: number): Rendered {
   const uncut = text.split('\n');
   const hasLongLine = uncut.some((line) => line.length > LIMITS.lineChars);
   const lines = uncut.map((line) => cutLine(line));

@@ -57,7 +57,7 @@ export async function readWhole(context: ToolContext, located: Located, stat: Gu
 }
 
 /** A size for people and models. */
-export function showSize(bytes: number): string {
+function showSize(bytes: number): string {
   if (bytes < 10_000) return `${bytes} bytes`;
   if (bytes < 10_000_000) return `${Math.round(bytes / 1000)} KB`;
   return `${Math.round(bytes / 1_000_000)} MB`;

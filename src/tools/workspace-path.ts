@@ -67,8 +67,7 @@ export function toAbsolute(sandbox: Sandbox, path: string): string {
   if (path === '~' || path.startsWith('~/')) {
     throw refuse(`"~" is not expanded here: ${showPath(path)}.`, 'Give a path relative to the workspace.');
   }
-  const normal = posix.resolve(sandbox.workspace, path);
-  return normal;
+  return posix.resolve(sandbox.workspace, path);
 }
 
 /** Remembered per sandbox: the workspace's root does not move. */
