@@ -90,7 +90,7 @@ export class BlockStream implements Disposable {
     return { block, size: length };
   }
 
-  /** Writes what the buffer holds. Throws `environment/disk-full` when there is no room. */
+  /** Writes what the buffer holds. Throws `environment/disk-full` when there is no room, `image/build-failed` otherwise. */
   flush(): void {
     this.writeAt(this.buffer.subarray(HEADROOM_BYTES, this.#end), this.#flushedBlocks * BLOCK_BYTES);
     this.#flushedBlocks = this.nextBlock;
@@ -104,12 +104,7 @@ export class BlockStream implements Disposable {
         done += writeSync(this.#fd, bytes, done, bytes.length - done, position + done);
       }
     } catch (error) {
-      const errno = errnoOf(error);
-      if (errno !== 'ENOSPC' && errno !== 'EDQUOT' && errno !== 'EFBIG') throw error;
-      throw new SafeCoderError('environment/disk-full', `No room left to write ${showPath(this.#path)}.`, {
-        cause: error,
-        hint: 'Free some disk space (safe-coder gc removes old sessions) and start again.',
-      });
+      throw writeFailure(this.#path, error);
     }
   }
 
@@ -144,4 +139,19 @@ export class BlockStream implements Disposable {
     this.#isOpen = false;
     closeSync(this.#fd);
   }
+}
+
+/** Never the bare error of the system, which a reader of many files could take for one of them. */
+function writeFailure(path: HostPath, cause: unknown): SafeCoderError {
+  const errno = errnoOf(cause);
+  if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'EFBIG') {
+    return new SafeCoderError('environment/disk-full', `No room left to write ${showPath(path)}.`, {
+      cause,
+      hint: 'Free some disk space (safe-coder gc removes old sessions) and start again.',
+    });
+  }
+  return new SafeCoderError('image/build-failed', `${showPath(path)} can't be written (${errno}).`, {
+    cause,
+    hint: 'Check the disk that holds it, and start again.',
+  });
 }

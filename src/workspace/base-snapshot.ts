@@ -2,7 +2,8 @@
 import { decodePath, type HostPath, type RelPath, showPath } from '../base/path-bytes.ts';
 import type { FileMode } from '../diff/change-set.ts';
 import type { Project } from './project.ts';
-import type { Scan, ScanItem } from './scan.ts';
+import type { Scan } from './scan.ts';
+import type { ScanItem } from './scan-item.ts';
 import type { SkipReason } from './walk.ts';
 
 export interface BaseFile {

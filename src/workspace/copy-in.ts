@@ -16,7 +16,8 @@ import { describeFolder, findBiggestFolders, formatBytes } from './biggest-folde
 import { type CopyInLimits, DEFAULT_LIMITS } from './limits.ts';
 import type { Project } from './project.ts';
 import { toBytePath } from './project-git.ts';
-import { Scan, type ScanItem } from './scan.ts';
+import { Scan } from './scan.ts';
+import type { ScanItem } from './scan-item.ts';
 
 export type { BaseFile, BaseSnapshot } from './base-snapshot.ts';
 export { type CopyInLimits, DEFAULT_LIMITS } from './limits.ts';

@@ -4,9 +4,8 @@
  */
 import { closeSync, lstatSync } from 'node:fs';
 import { decodePath, showPath } from '../base/path-bytes.ts';
-import type { BlockStream, Extent } from '../image/block-stream.ts';
+import type { BlockStream } from '../image/block-stream.ts';
 import { IgnoreRules, MAX_IGNORE_FILE_BYTES, parseIgnoreFile } from '../policy/ignore.ts';
-import { secretInContent, suspectSecret } from '../policy/secrets.ts';
 import {
   emptyGitDirectory,
   type GitTreatment,
@@ -27,49 +26,9 @@ import {
   readSmall,
   SMALL_FILE_BYTES,
 } from './read-content.ts';
-import {
-  type DirectoryStep,
-  type NodeStep,
-  openable,
-  type SkipReason,
-  type SkipStep,
-  skipFor,
-  walk,
-} from './walk.ts';
-
-export interface NodeItem {
-  path: string;
-  name: string;
-  /** Permission bits. */
-  mode: number;
-  mtimeNs: bigint;
-}
-
-export interface FileItem extends NodeItem {
-  kind: 'file';
-  size: number;
-  extent: Extent;
-  /** The content of a small file: a view of the stream's buffer, valid until the next item. */
-  bytes: Buffer | undefined;
-  /** Blob id, for what the ledger is to hold. */
-  oid: string | undefined;
-  wasUnstable: boolean;
-}
-
-export type ScanItem =
-  | ({ kind: 'enter' } & NodeItem)
-  | { kind: 'leave' }
-  | FileItem
-  | ({ kind: 'symlink'; target: Buffer; oid: string | undefined } & NodeItem)
-  | SkipStep
-  | { kind: 'withhold'; path: string; reason: string }
-  /** Something of a `.git` that did not come along on purpose. */
-  | { kind: 'git-left'; path: string }
-  | { kind: 'ignored'; path: string; isDirectory: boolean }
-  | { kind: 'nested-git'; path: string }
-  | { kind: 'warning'; message: string }
-  /** Nothing happened; a moment to let others work. */
-  | { kind: 'pause' };
+import type { FileItem, NodeItem, ScanItem } from './scan-item.ts';
+import { SecretGate } from './secret-gate.ts';
+import { type DirectoryStep, type NodeStep, openable, type SkipReason, skipFor, walk } from './walk.ts';
 
 export interface ScanOptions {
   /** Where content is read into and kept. */
@@ -95,6 +54,7 @@ export class Scan {
   bytes = 0;
   readonly #project: Project;
   readonly #options: ScanOptions;
+  readonly #gate: SecretGate;
   readonly #scopes: Scope[] = [];
   readonly #left: ScanItem[] = [];
   readonly #startedNs = BigInt(Date.now()) * 1_000_000n;
@@ -102,6 +62,7 @@ export class Scan {
   constructor(project: Project, options: ScanOptions) {
     this.#project = project;
     this.#options = options;
+    this.#gate = new SecretGate(options.shared);
     if (project.git.exclude) this.rules.setExclude(parseIgnoreFile(project.git.exclude));
   }
 
@@ -164,7 +125,7 @@ export class Scan {
       yield { kind: 'git-left', path };
       return;
     }
-    const reason = this.#secretByName(path);
+    const reason = this.#gate.reasonByName(path, scope.gitPrefix);
     if (reason !== undefined) {
       yield { kind: 'withhold', path, reason };
       return;
@@ -198,7 +159,7 @@ export class Scan {
       yield { kind: 'git-left', path };
       return;
     }
-    const reason = this.#secretByName(path);
+    const reason = this.#gate.reasonByName(path, scope.gitPrefix);
     if (reason !== undefined) {
       yield { kind: 'withhold', path, reason };
       return;
@@ -258,7 +219,7 @@ export class Scan {
       return;
     }
     const { bytes, wasUnstable } = read.value;
-    const secret = this.#secretInside(path, bytes, true);
+    const secret = this.#gate.reasonInside(path, this.#scope.gitPrefix, bytes, true);
     if (secret !== undefined) {
       yield { kind: 'withhold', path, reason: secret };
       return;
@@ -283,8 +244,9 @@ export class Scan {
       yield { kind: 'skip', path, reason: 'too-large', detail: 'in the guest, but not in the ledger' };
     }
     let secret: string | undefined;
+    const { gitPrefix } = this.#scope;
     const reading = readLarge(stream, fd, stat, isCaptured ? objectFormat : undefined, (head) => {
-      secret = this.#secretInside(path, head, false);
+      secret = this.#gate.reasonInside(path, gitPrefix, head, false);
       return secret === undefined;
     });
     for (;;) {
@@ -370,30 +332,6 @@ export class Scan {
     // Git does not look for rules in what is ignored as a whole, nor in its own directory.
     if (scope.isIgnored || scope.gitPrefix > 0) return;
     this.rules.add(path.slice(0, Math.max(0, path.length - '/.gitignore'.length)), parseIgnoreFile(bytes));
-  }
-
-  #secretByName(path: string): string | undefined {
-    return this.#isShared(path) || this.#isGitData(path) ? undefined : suspectSecret(path).reason;
-  }
-
-  #secretInside(path: string, head: Buffer, isWhole: boolean): string | undefined {
-    if (this.#isShared(path) || this.#isGitData(path)) return undefined;
-    return secretInContent(suspectSecret(path), head, isWhole);
-  }
-
-  /** Names in a `.git` that come from branches and hashes say nothing about secrets. */
-  #isGitData(path: string): boolean {
-    const { gitPrefix } = this.#scope;
-    return gitPrefix > 0 && /(?:^|\/)(?:objects|refs|logs)\//.test(path.slice(gitPrefix));
-  }
-
-  #isShared(path: string): boolean {
-    const { shared } = this.#options;
-    if (shared.size === 0) return false;
-    for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
-      if (shared.has(path.slice(0, end))) return true;
-    }
-    return false;
   }
 
   /** A read's value, or why the file is skipped when the system refuses. */
