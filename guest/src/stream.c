@@ -334,8 +334,10 @@ static void arm(struct stream *s)
             loop_close(&s->in);
         }
         loop_arm(&s->in, has_input ? EPOLLOUT : 0);
-        loop_arm(&s->out, s->send_credit > 0 ? EPOLLIN : 0);
-        loop_arm(&s->err, s->send_credit > 0 ? EPOLLIN : 0);
+        /* Output waits for REPLY, which takes the way through the supervisor. */
+        bool may_send = s->has_replied && s->send_credit > 0;
+        loop_arm(&s->out, may_send ? EPOLLIN : 0);
+        loop_arm(&s->err, may_send ? EPOLLIN : 0);
     }
     bool feeds_worker = s->verb != T_SPAWN && s->takes_input && (has_input || (s->has_eof && !s->passed_eof));
     loop_arm(&s->control, (can_take_message(s) ? EPOLLIN : 0) | (feeds_worker ? EPOLLOUT : 0));

@@ -42,6 +42,22 @@ static void output_errors_and_exit_code_come_back(void)
     CHECK_EQUAL(host_close(&h), 0);
 }
 
+static void the_reply_comes_before_any_output(void)
+{
+    struct host h;
+    host_open(&h);
+    for (int i = 0; i < 100; i++) {
+        const char *const argv[] = {"echo", "quick", NULL};
+        struct writer w = payload_spawn(0, argv);
+        uint32_t stream = host_request(&h, T_SPAWN, &w);
+        CHECK(host_receive(&h, 20000) && h.frame.type == T_REPLY);
+        struct answer a = host_wait(&h, stream);
+        CHECK(strcmp((char *)a.out, "quick\n") == 0);
+        free(a.out);
+    }
+    host_close(&h);
+}
+
 static void a_killed_command_reports_its_signal(void)
 {
     struct host h;
@@ -521,6 +537,7 @@ static void an_ordinary_user_runs_everything_as_itself(void)
 
 const struct test execution_tests[] = {
     {"output, errors and exit code come back", output_errors_and_exit_code_come_back},
+    {"the reply comes before any output", the_reply_comes_before_any_output},
     {"a killed command reports its signal", a_killed_command_reports_its_signal},
     {"merged errors keep their order", merged_errors_keep_their_order},
     {"what cannot start is an error", what_cannot_start_is_an_error},
