@@ -4,9 +4,6 @@
  */
 import type { TokenUsage } from './model.ts';
 
-/** When the table was last looked over. */
-export const FACTS_DATE = '2025-06';
-
 /** USD for a million tokens. */
 export interface ModelPrice {
   input: number;

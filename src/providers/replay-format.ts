@@ -68,7 +68,6 @@ const step = z.strictObject({
     .optional(),
 });
 
-export type ReplayHeader = z.infer<typeof header>;
 export type ReplayStep = z.infer<typeof step>;
 export type ReplayExpectation = z.infer<typeof expectation>;
 

@@ -81,7 +81,7 @@ function toToolCall(
 }
 
 /** A tool's arguments: the JSON object, or the raw text and why it is none. Empty text is a call without arguments. */
-export function parseInput(text: string): { input: unknown; invalid?: string } {
+function parseInput(text: string): { input: unknown; invalid?: string } {
   if (text.trim() === '') return { input: {} };
   let input: unknown;
   try {
