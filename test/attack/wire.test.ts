@@ -373,6 +373,26 @@ describe('P11: answers come in their order and add up', () => {
     await expectEnded(fake, guest, BAD);
   });
 
+  it.each([
+    ['fewer files than asked for', u32(2), 1],
+    ['a count that is not what came', Buffer.concat([u32(2), u32(2)]), 3],
+  ])('%s end the connection', async (_what, content, count) => {
+    const { fake, guest } = await open();
+    const paths = ['a', 'b'] as RelPath[];
+    const fetching = guest.fetch(
+      paths,
+      { maxFileBytes: 10 },
+      () => undefined,
+      () => undefined,
+    );
+    fetching.catch(() => undefined);
+    const { stream } = await fake.next(FRAME.fetch);
+    await fake.next(FRAME.eof);
+    fake.send(FRAME.data, stream, content);
+    fake.send(FRAME.end, stream, u64(count));
+    await expect(fetching).rejects.toMatchObject(BAD);
+  });
+
   it('a fetched file that nobody asked for ends the connection', async () => {
     const { fake, guest } = await open();
     const ended: string[] = [];

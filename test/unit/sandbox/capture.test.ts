@@ -375,6 +375,24 @@ describe.each(['overlay', 'walk'] as const)('capture by %s', (mode) => {
     expect(bench.tree.get('a.txt')?.oid).toBe(blobId(Buffer.from('one')));
   });
 
+  it('takes what a list that is cut short names for what it is, not for what was there before', async () => {
+    const maxEntries = mode === 'overlay' ? 4 : 11;
+    const bench = await Bench.learned(mode, BASE, { maxEntries });
+    bench.model.put('0', DIRECTORY);
+    bench.model.put('0/added', file('x'));
+    bench.model.put('1', file('y'));
+    await bench.capture();
+    bench.model.remove('0');
+    bench.model.put('0', file('now a file'));
+    bench.model.remove('1');
+    bench.model.put('1', DIRECTORY);
+    for (let n = 2; n < 9; n++) bench.model.put(`1/${n}`, file('n'));
+    for (let n = 2; n < 9; n++) bench.model.put(`x${n}`, file('n'));
+    const { removed, written } = await bench.capture();
+    expect(removed).toEqual(['0/added', '1']);
+    expect(written.map(({ path }) => path).slice(0, 2)).toEqual(['0', '1/2']);
+  });
+
   it('does not lose a file that vanishes while it is captured: the next capture tells', async () => {
     const bench = await Bench.learned(mode);
     bench.model.put('a.txt', file('one'));

@@ -235,7 +235,7 @@ describe('openSandbox', () => {
     }
   });
 
-  it('ends the guest when it is cancelled, at any phase', async () => {
+  it('ends the guest when it is cancelled, at any phase', { timeout: 10_000 }, async () => {
     for (const at of [FRAME.clock, FRAME.setup, FRAME.changes, FRAME.probe] as number[]) {
       const play = stage({
         answer: (_fake, frame) => {
@@ -244,6 +244,8 @@ describe('openSandbox', () => {
           return true;
         },
       });
+      // Only the cancellation ends it in this time.
+      play.options.deadlines = { silenceMs: 600_000, cancelMs: 600_000 };
       await expect(openSandbox(play.options)).rejects.toMatchObject({ code: 'cancelled' });
       expect(play.log.at(-1)).toBe('end');
     }
