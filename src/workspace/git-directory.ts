@@ -37,7 +37,9 @@ export function treatGitPath(path: string, kind: 'file' | 'directory' | 'symlink
   // A link could make git in the guest read a file that nobody has cleaned.
   if (kind === 'symlink') return isConfig ? 'drop' : 'copy';
   if (isConfig) return 'config';
-  return BINARY.test(path) ? 'copy' : 'text';
+  // Logs of references lie in folders named like the references themselves, and quote the addresses fetched from.
+  const isLog = /(?:^|\/)logs\//.test(path);
+  return BINARY.test(path) && !isLog ? 'copy' : 'text';
 }
 
 /** A file of `.git` as the guest gets it. `extra` settings go into configuration. */

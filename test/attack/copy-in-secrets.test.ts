@@ -55,6 +55,8 @@ function makeRepository(): HostPath {
   put(root, '.git/config.bak', `[remote "o"]\n\turl = ${address}\n[x]\n\ty = ${TOKEN}\n`);
   put(root, '.git/FETCH_HEAD', `abc\t\tbranch 'main' of ${address}\n`);
   appendFileSync(join(root, '.git/logs/HEAD'), `0 1 T <t> 1 +0000\tclone: from ${address}\n`);
+  put(root, '.git/logs/refs/remotes/origin/HEAD', `0 1 T <t> 1 +0000\tclone: from ${address}\n`);
+  put(root, '.git/modules/lib/foo/logs/refs/heads/main', `0 1 T <t> 1 +0000\tclone: from ${address}\n`);
   put(root, '.git/hooks/pre-push', `#!/bin/sh\nexport TOKEN=${TOKEN}\n`);
   put(root, '.git/modules/lib/foo/config', `[remote "origin"]\n\turl = ${address}\n`);
   put(root, '.git/modules/lib/foo/hooks/post-checkout', TOKEN);
