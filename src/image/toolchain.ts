@@ -83,7 +83,7 @@ const ETC_WRITTEN: Record<string, string> = {
   inputrc: 'set bell-style none\n',
 };
 /** Raised when what is made below changes. */
-const LAYOUT = 1;
+const LAYOUT = 2;
 
 /**
  * The made-up part of the tree, made once and again when the machine's own files changed (its dynamic linker's cache,
@@ -118,7 +118,7 @@ async function sourceKey(options: ToolchainOptions): Promise<string> {
 }
 
 async function buildBase(base: HostPath, options: ToolchainOptions): Promise<void> {
-  await mkdir(base, { mode: 0o755 });
+  await makeFolder(base);
   for (const folder of [...EMPTY_FOLDERS, 'var/lib/dpkg', 'var/cache', 'var/log', 'var/tmp', 'etc']) {
     await makeFolder(`${base}/${folder}`);
   }
