@@ -1,16 +1,28 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, expect, test } from 'vitest';
 import { delay } from '../../src/base/lifetime.ts';
 import type { HostPath } from '../../src/base/path-bytes.ts';
+import { prepareKernel } from '../../src/image/kernel.ts';
 import type { SetupOperation } from '../../src/protocol/setup.ts';
 import { temporaryFolder } from '../support/temp.ts';
-import { testCache, testQemu, vmOrSkip, vmSpec } from '../support/vm.ts';
+import { agentBinary, testCache, testQemu, vmOrSkip, vmSpec } from '../support/vm.ts';
 import { startVm } from '../support/vm-sandbox.ts';
 
-beforeEach((context) => vmOrSkip(context));
+// The first preparation on a machine fetches a kernel and boots once.
+beforeEach((context) => vmOrSkip(context), 300_000);
 
 /** Processes of this machine whose command line names the text. */
 function processesNaming(text: string): number[] {
@@ -207,4 +219,43 @@ test('a damaged saved state is removed, and the machine starts without it', asyn
   expect(warnings.join()).toContain('booted instead of restored');
   expect((await sh('cat a.txt')).text).toBe('content of a\n');
   expect(readdirSync(states).filter((name) => /^[0-9a-f]{32}$/.test(name))).toEqual([]);
+});
+
+test('an ordinary user can do all of it, with a cache of their own', (context) => {
+  if (process.getuid?.() !== 0) context.skip('needs root, to become somebody else');
+  const nobody = 65534;
+  const folder = temporaryFolder();
+  const readable = spawnSync(
+    process.execPath,
+    ['-e', 'require("fs").accessSync(process.argv[1])', agentBinary],
+    {
+      uid: nobody,
+      gid: nobody,
+    },
+  );
+  if (readable.status !== 0) context.skip('the checkout is in a folder that others can not read');
+  execFileSync('cp', ['-a', '--sparse=always', testCache(), `${folder}/cache`]);
+  mkdirSync(`${folder}/project`);
+  writeFileSync(`${folder}/project/a.txt`, 'content of a\n');
+  execFileSync('chown', ['-R', `${nobody}:${nobody}`, folder]);
+  const script = fileURLToPath(new URL('../support/launch-and-run.ts', import.meta.url));
+  const command =
+    'id -u; cat a.txt; echo more >> a.txt; wc -l < a.txt; touch /usr/canary || echo refused; rg --version | head -1';
+  const run = spawnSync(process.execPath, [script, `${folder}/cache`, folder, command], {
+    uid: nobody,
+    gid: nobody,
+    env: { PATH: process.env.PATH, HOME: folder },
+    encoding: 'utf8',
+  });
+  expect(run.stderr).toBe('');
+  const lines = run.stdout.trim().split('\n');
+  expect(lines.slice(0, 3)).toEqual([String(nobody), 'content of a', '2']);
+  expect(lines.slice(-2)).toEqual([expect.stringContaining('ripgrep'), `processes of uid ${nobody}`]);
+  expect(processesNaming(folder)).toEqual([]);
+}, 180_000);
+
+test('the kernel that was fetched starts directly, without unpacking itself first', async () => {
+  const kernel = await prepareKernel({ cacheDir: testCache(), env: {} });
+  expect(kernel.kernel).toMatch(/\/vmlinux$/);
+  expect(kernel.modules.map((file) => basename(file)).join()).toMatch(/virtio_mmio.*erofs.*ext4/);
 });
