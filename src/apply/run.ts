@@ -14,7 +14,7 @@ import type { Refusal } from './intent.ts';
 import type { ApplyRecord, Journal, Step } from './journal.ts';
 import { ContentKeeper, readKept } from './kept-content.ts';
 import { foldersAbove, type Preflight, type ReadyStep } from './preflight.ts';
-import { removeStage, Stage } from './stage.ts';
+import { emptyStage, removeStage, Stage } from './stage.ts';
 import type { StateStore } from './state-store.ts';
 import { ownerFor, publish, revert, type Work } from './transaction.ts';
 
@@ -84,6 +84,7 @@ export async function run(
     goBack(context, journal, error);
     throw error;
   }
+  await emptyStage(root, journal.stage);
   notes.push(...finish(context, { ...journal, state: 'committed' }));
   return { id: record.id, kept: notes };
 }

@@ -23,6 +23,7 @@ import {
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
+import { unlink } from 'node:fs/promises';
 import type { DirectoryHandle } from '../base/directory-handle.ts';
 import { errnoOf } from '../base/errors.ts';
 import { decodePath } from '../base/path-bytes.ts';
@@ -136,6 +137,25 @@ export class Stage implements Disposable {
   }
 }
 
+/**
+ * Removes the files of a stage, several at a time: freeing the old files' blocks is the slowest part of cleaning up, and
+ * file systems free several at once. What can't be removed is left to {@link removeStage}.
+ */
+export async function emptyStage(root: HostRoot, name: string): Promise<void> {
+  using stage = Stage.openExisting(root, name);
+  if (stage === undefined) return;
+  const names = readdirSync(stage.handle.self).filter((entry) => OURS.test(entry));
+  const lane = async () => {
+    for (let entry = names.pop(); entry !== undefined; entry = names.pop()) {
+      await unlink(stage.handle.entry(entry));
+    }
+  };
+  await Promise.allSettled([lane(), lane(), lane(), lane()]);
+}
+
+/** Names of files that were put into a stage. */
+const OURS = /^[no]\d+$/;
+
 /** Removes a stage and what is left in it. Files that are no files of ours (a folder that was moved in) are kept, and named. */
 export function removeStage(root: HostRoot, name: string): string[] {
   using stage = Stage.openExisting(root, name);
@@ -144,7 +164,7 @@ export function removeStage(root: HostRoot, name: string): string[] {
   for (const bytes of readdirSync(stage.handle.self, { encoding: 'buffer' })) {
     const entry = decodePath(bytes);
     const stat = lstatIn(stage.handle, entry);
-    if (stat?.isDirectory() || !/^[no]\d+$/.test(entry)) kept.push(`${name}/${entry}`);
+    if (stat?.isDirectory() || !OURS.test(entry)) kept.push(`${name}/${entry}`);
     else stage.remove(entry);
   }
   if (kept.length === 0) rmdirSync(root.handle.entry(name));
