@@ -9,10 +9,6 @@ export class ByteReader {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  get offset(): number {
-    return this.#at;
-  }
-
   get remaining(): number {
     return this.#bytes.length - this.#at;
   }
@@ -71,12 +67,6 @@ export class ByteReader {
 
   str16(most = 65_535): Buffer {
     const size = this.u16();
-    if (size > most) throw badFrame(`a string of ${size} bytes where at most ${most} are allowed`);
-    return this.bytes(size);
-  }
-
-  str32(most: number): Buffer {
-    const size = this.u32();
     if (size > most) throw badFrame(`a string of ${size} bytes where at most ${most} are allowed`);
     return this.bytes(size);
   }

@@ -10,8 +10,6 @@ export const MAX_PAYLOAD = 262_144;
 export const MAX_DATA = 65_536;
 export const INITIAL_CREDIT = 262_144;
 export const MAX_CREDIT = 16_777_216;
-/** Streams that the guest serves at once. */
-export const MAX_STREAMS = 192;
 
 export const FRAME = {
   hello: 0x01,

@@ -200,8 +200,8 @@ export class Capturer {
 
   /** Base files that can't be seen any more, those in `files` among them. */
   *#hiddenFiles(survey: Survey, truncated: boolean): Generator<RelPath> {
-    if (this.#mode === 'walk') {
-      if (truncated) return;
+    // A whole walk names everything there is. A part of one tells only what it says is something else now.
+    if (this.#mode === 'walk' && !truncated) {
       for (const path of this.#base.manifest.files.keys()) {
         if (!survey.files.has(path)) yield path;
       }

@@ -393,6 +393,16 @@ describe.each(['overlay', 'walk'] as const)('capture by %s', (mode) => {
     expect(written.map(({ path }) => path).slice(0, 2)).toEqual(['0', '1/2']);
   });
 
+  it('does not keep what was below a directory when a list that is cut short names a file there', async () => {
+    const bench = await Bench.learned(mode, BASE, { maxEntries: 2 });
+    bench.model.remove('d');
+    bench.model.put('d', file('x'));
+    bench.model.remove('a.txt');
+    const { removed } = await bench.capture();
+    expect(removed).toEqual(expect.arrayContaining(['d/deep/three', 'd/one', 'd/two']));
+    expect(bench.tree.has('d')).toBe(true);
+  });
+
   it('does not lose a file that vanishes while it is captured: the next capture tells', async () => {
     const bench = await Bench.learned(mode);
     bench.model.put('a.txt', file('one'));
