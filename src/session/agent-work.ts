@@ -12,6 +12,7 @@ import { findModelFacts } from '../providers/model-facts.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { createTools } from '../tools/create-tools.ts';
 import type { Tool, ToolResult } from '../tools/tool.ts';
+import { createToolState } from '../tools/tool-state.ts';
 import { digestInput, type EntryRecorder } from './entry-recorder.ts';
 import type { ProjectCopy } from './project-copy.ts';
 import type { SessionEnding } from './session.ts';
@@ -40,8 +41,9 @@ export interface AgentParts {
   now: () => Date;
 }
 
-export class AgentWork {
+export class AgentWork implements AsyncDisposable {
   readonly #parts: AgentParts;
+  readonly #state = createToolState();
   readonly #tools: Tool[];
   #system: string | undefined;
   #conversation: ConversationMessage[] = [];
@@ -50,7 +52,12 @@ export class AgentWork {
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
-    this.#tools = createTools();
+    this.#tools = createTools({ state: this.#state });
+  }
+
+  /** Ends background jobs and removes what the tools keep in the guest. The sandbox must still run. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#state[Symbol.asyncDispose]();
   }
 
   get turns(): number {

@@ -35,7 +35,6 @@ export class ProjectCopy implements Disposable {
   readonly #project: Project;
   readonly #options: CopyOptions;
   #snapshot: BaseSnapshot | undefined;
-  #initial: Entry | undefined;
 
   private constructor(project: Project, options: CopyOptions) {
     this.#project = project;
@@ -126,7 +125,7 @@ export class ProjectCopy implements Disposable {
   /** Writes the entry that everything is compared with. */
   async commitInitial(ledger: LedgerWriter, isolation: IsolationInfo, at: Date): Promise<Entry> {
     const { snapshot } = this;
-    this.#initial = await ledger.commitInitial({
+    return ledger.commitInitial({
       title: 'Initial snapshot - Safe Coder VM',
       at,
       files: snapshot.files,
@@ -143,7 +142,6 @@ export class ProjectCopy implements Disposable {
         .map(({ name, ok, detail }) => `${ok ? 'ok' : 'FAILED'} ${name}: ${detail}`)
         .join('; '),
     });
-    return this.#initial;
   }
 
   /** What the person should know about the copy. */
@@ -174,11 +172,6 @@ export class ProjectCopy implements Disposable {
       });
     }
     return warnings;
-  }
-
-  /** Copies what the ledger borrowed from the project's own objects. */
-  async settle(ledger: LedgerWriter): Promise<void> {
-    if (this.#initial !== undefined) await ledger.settle();
   }
 
   [Symbol.dispose](): void {

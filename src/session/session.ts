@@ -263,8 +263,10 @@ export class Session implements AsyncDisposable {
     const entries = await this.ledger.entries();
     const head = entries.at(-1) ?? this.#initial;
     const items = await this.recordedChanges();
+    // What tools keep outside the workspace goes with a VM; elsewhere it has to be taken away.
+    if (this.isolation.level !== 'vm') await this.#agent[Symbol.asyncDispose]();
     await this.sandbox.end();
-    await this.#copy.settle(this.ledger);
+    await this.#settle();
     this.#folder.update({
       endedAt: (this.#options.now?.() ?? new Date()).toISOString(),
       reason: this.#ending.reason,
@@ -281,6 +283,21 @@ export class Session implements AsyncDisposable {
       usage: this.usage,
     });
   });
+
+  /** The ledger is whole either way; while it borrows, the project's own objects must stay. */
+  async #settle(): Promise<void> {
+    try {
+      await this.ledger.settle();
+    } catch (error) {
+      const { message } = toSafeCoderError(error);
+      this.#emit({
+        type: 'warning',
+        code: 'ledger/borrowed',
+        message: `The ledger still needs objects of the project's own git: ${message}`,
+        hint: "Keep the project's .git as long as you keep this session.",
+      });
+    }
+  }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.end();

@@ -68,7 +68,10 @@ export class LineEditor implements Disposable {
     this.#queue.length = 0;
     this.#burst = [];
     clearTimeout(this.#burstTimer);
-    if (!this.#isEnded) this.#lines.write(null, { ctrl: true, name: 'u' });
+    if (this.#isEnded) return;
+    // Clearing the line draws the prompt again: an empty one leaves no trace.
+    this.#lines.setPrompt('');
+    this.#lines.write(null, { ctrl: true, name: 'u' });
   }
 
   /** Ctrl-D ends one read, not the terminal: there can be another. */

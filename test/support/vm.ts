@@ -23,8 +23,7 @@ export const rgBinary = rgPath as HostPath;
 
 /** Kernel, images and saved states of tests: kept between runs, because a boot takes seconds and a kernel minutes. */
 export function testCache(): HostPath {
-  const folder =
-    process.env.SAFE_CODER_TEST_CACHE ?? join(tmpdir(), `safe-coder-test-cache-${process.getuid?.()}`);
+  const folder = join(testCacheHome(), 'safe-coder');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   // In a folder that everybody can write: somebody else's, or a link, is not used.
   const found = lstatSync(folder);
@@ -32,6 +31,14 @@ export function testCache(): HostPath {
     throw new Error(`${folder} is not this user's own folder; set SAFE_CODER_TEST_CACHE`);
   }
   chmodSync(folder, 0o700);
+  return folder as HostPath;
+}
+
+/** The folder above {@link testCache}: what XDG_CACHE_HOME is for the program in tests. */
+export function testCacheHome(): HostPath {
+  const folder =
+    process.env.SAFE_CODER_TEST_CACHE ?? join(tmpdir(), `safe-coder-test-cache-${process.getuid?.()}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   return folder as HostPath;
 }
 

@@ -79,9 +79,11 @@ async function converse(chat: Chat): Promise<void> {
     // A line of its own, not part of the prompt: the line editor would take what stands above it away.
     if (session.isolation.level === 'demo') context.out.write(`${context.out.style.red(NOT_ISOLATED)}\n`);
     const line = await Promise.race([editor.read('> '), whenAborted(chat.terminated)]);
-    if (line.kind === 'end') return;
+    if (line.kind === 'end' || (line.kind === 'interrupt' && isLeaving)) {
+      context.out.write('\n');
+      return;
+    }
     if (line.kind === 'interrupt') {
-      if (isLeaving) return;
       isLeaving = true;
       context.out.write(context.out.style.dim('\nCtrl-C again leaves.\n'));
       continue;
