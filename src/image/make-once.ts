@@ -1,5 +1,5 @@
 /** Things in the cache are made once, whole or not at all, also when several processes want them at the same moment. */
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, SafeCoderError } from '../base/errors.ts';
 import { delay, throwIfCancelled } from '../base/lifetime.ts';
@@ -20,7 +20,7 @@ export async function makeOnce(
   build: (temporary: HostPath) => Promise<void>,
   signal?: AbortSignal,
 ): Promise<void> {
-  if (await exists(target)) return;
+  if (await exists(target)) return markUsed(target);
   await mkdir(dirname(target), { recursive: true, mode: 0o700 });
   using _lock = await waitForLock(`${target}.lock` as HostPath, signal);
   if (await exists(target)) return;
@@ -54,6 +54,23 @@ async function waitForLock(file: HostPath, signal: AbortSignal | undefined): Pro
       );
     }
     await delay(POLL_MS, signal).catch(() => throwIfCancelled(signal));
+  }
+}
+
+/** What the cache holds is removed when it was not used for long: see `pruneUnused`. */
+async function markUsed(target: HostPath): Promise<void> {
+  const now = new Date();
+  await utimes(target, now, now);
+}
+
+/** Removes what {@link makeOnce} made in a folder and nobody asked for since `before`. */
+export async function pruneUnused(folder: HostPath, before: Date): Promise<void> {
+  const names = await readdir(folder).catch(() => []); // Nothing made yet.
+  for (const name of names.filter((one) => !one.endsWith('.lock') && !one.endsWith('.making'))) {
+    const found = await stat(`${folder}/${name}`).catch(() => undefined); // Removed by another process.
+    if (found !== undefined && found.mtimeMs < before.getTime()) {
+      await rm(`${folder}/${name}`, { recursive: true, force: true });
+    }
   }
 }
 

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { SafeCoderError, toSafeCoderError } from '../../base/errors.ts';
 import { once, throwIfCancelled } from '../../base/lifetime.ts';
 import type { HostPath } from '../../base/path-bytes.ts';
-import { makeOnce } from '../../image/make-once.ts';
+import { makeOnce, pruneUnused } from '../../image/make-once.ts';
 import type { Backend, BackendMissing, Launched, LaunchSpec } from '../backend.ts';
 import { type AccelVerdict, decideAccel, hostCpu } from './accel.ts';
 import { type BootOptions, bootVm, makeState, probeBoot, type RunningVm, restoreVm } from './boot.ts';
@@ -11,7 +11,7 @@ import { guestUser, planSetup } from './guest-setup.ts';
 import { type Images, prepareImages, stateKey } from './images.ts';
 import { JAIL } from './machine.ts';
 import { findMissing, findProgram, qemuVersion } from './requirements.ts';
-import { pruneStates, readState, type SavedState, statesFolder } from './saved-state.ts';
+import { readState, type SavedState, statesFolder } from './saved-state.ts';
 
 export interface QemuOptions {
   /** For the kernel, images and saved states; the user's own, made 0700. */
@@ -53,6 +53,8 @@ const GUEST_PATH = `${SYSTEM_PATH}:/opt/safe-coder/bin`;
 const PROBE_HELLO_MS = 8_000;
 /** For an emulated machine on a busy host; a boot takes two seconds on a quiet one. */
 const STATE_HELLO_MS = 120_000;
+/** A state of a 1 GB machine takes about 85 MB. */
+const UNUSED_MS = 14 * 24 * 3_600_000;
 const PROBE_SIZE: MachineSize = { cpus: 1, memoryBytes: 512 << 20, diskBytes: 64 << 20 };
 
 /** Creates the backend; looks at nothing yet. */
@@ -157,7 +159,7 @@ class QemuHost {
         }),
       signal,
     );
-    await pruneStates(boot.cacheDir);
+    await this.#prune();
     const made = await readState(folder);
     if (made === undefined)
       throw new SafeCoderError('image/build-failed', `The saved state ${folder} is damaged.`);
@@ -234,10 +236,19 @@ class QemuHost {
     });
   }
 
+  /** Removes states and images of earlier versions and other sizes, and run folders of processes that were killed. */
+  async #prune(): Promise<void> {
+    const before = new Date(Date.now() - UNUSED_MS);
+    for (const folder of ['states', 'initramfs', 'toolchain', 'scratch', 'runs']) {
+      await pruneUnused(`${this.#options.cacheDir}/${folder}` as HostPath, before);
+    }
+  }
+
   /** A run folder for a machine that lives only for one step. */
   async #withRunDir<T>(step: (runDir: HostPath) => Promise<T>): Promise<T> {
-    await mkdir(this.#options.cacheDir, { recursive: true, mode: 0o700 });
-    const runDir = (await mkdtemp(`${this.#options.cacheDir}/run-`)) as HostPath;
+    const runs = `${this.#options.cacheDir}/runs`;
+    await mkdir(runs, { recursive: true, mode: 0o700 });
+    const runDir = (await mkdtemp(`${runs}/`)) as HostPath;
     try {
       return await step(runDir);
     } finally {

@@ -67,7 +67,9 @@ export async function findMissing(path: string, qemuPath?: string): Promise<Back
       mend: `${sudo}apt-get install -y --no-install-recommends ${packages}`,
     };
   }
-  return qemuFault(qemuPath ?? (await findProgram(QEMU, path)) ?? QEMU);
+  const qemu = qemuPath ?? (await findProgram(QEMU, path)) ?? QEMU;
+  const [tooOld, jail] = await Promise.all([qemuFault(qemu), jailFault(await findProgram('bwrap', path))]);
+  return tooOld ?? jail;
 }
 
 async function qemuFault(program: string): Promise<BackendMissing | undefined> {
@@ -86,6 +88,17 @@ async function qemuFault(program: string): Promise<BackendMissing | undefined> {
   return {
     reason: `${program} is ${version === '' ? 'of an unknown version' : `version ${version}`}; ${oldMajor}.${oldMinor} or newer is needed.`,
     mend: 'Install QEMU from a newer release of your distribution (Debian 12 or newer has it).',
+  };
+}
+
+/** Some systems forbid ordinary users the namespaces that the jail is made of; trying takes milliseconds. */
+async function jailFault(bwrap = 'bwrap'): Promise<BackendMissing | undefined> {
+  const args = ['--unshare-all', '--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc', '/bin/true'];
+  const result = await runProcess(bwrap, args, { env: {}, timeoutMs: 10_000 });
+  if (result.exitCode === 0) return undefined;
+  return {
+    reason: `bubblewrap can't make its jail here: ${result.stderr.trim().split('\n').at(-1) ?? ''}`,
+    mend: 'sudo sysctl -w kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0 user.max_user_namespaces=15000',
   };
 }
 

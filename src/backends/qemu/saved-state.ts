@@ -4,7 +4,7 @@
  * privately, so that only the pages it touches are read; the devices' state is a small stream beside it.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { DirectoryHandle } from '../../base/directory-handle.ts';
 import { SafeCoderError } from '../../base/errors.ts';
@@ -18,8 +18,6 @@ import type { VmProcess } from './vm-process.ts';
 const SAVE_MS = 60_000;
 const LOAD_MS = 30_000;
 const MAX_DEVICE_STATE_BYTES = 64 << 20;
-/** A state that nobody started from for so long is removed: each takes about 100 MB. */
-const UNUSED_MS = 14 * 24 * 3_600_000;
 const IGNORE_SHARED = { capabilities: [{ capability: 'x-ignore-shared', state: true }] };
 
 export interface SavedState {
@@ -82,18 +80,6 @@ export async function loadState(qmp: Qmp): Promise<void> {
   await qmp.run('migrate-incoming', { uri: 'fd:3' });
   await qmp.finishMigration(LOAD_MS);
   await qmp.run('cont');
-}
-
-/** Removes states that have not been used for a long time. */
-export async function pruneStates(cacheDir: HostPath, now = Date.now()): Promise<void> {
-  const folder = statesFolder(cacheDir);
-  const names = await readdir(folder).catch(() => []); // Nothing saved yet.
-  for (const name of names.filter((one) => /^[0-9a-f]{32}$/.test(one))) {
-    const used = await stat(`${folder}/${name}`).catch(() => undefined); // Removed by another process.
-    if (used !== undefined && now - used.mtimeMs > UNUSED_MS) {
-      await rm(`${folder}/${name}`, { recursive: true, force: true });
-    }
-  }
 }
 
 /** QEMU may start no program and open no file of ours, so it writes to a socket in its run folder. */

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { delay } from '../../../src/base/lifetime.ts';
 import type { HostPath } from '../../../src/base/path-bytes.ts';
-import { makeOnce } from '../../../src/image/make-once.ts';
+import { makeOnce, pruneUnused } from '../../../src/image/make-once.ts';
 import { temporaryFolder } from '../../support/temp.ts';
 
 test('something is made once, also when several want it at the same moment', async () => {
@@ -63,4 +63,17 @@ test('waiting for another builder ends when it is cancelled', async () => {
   await expect(second).rejects.toMatchObject({ code: 'cancelled' });
   finish.resolve();
   await first;
+});
+
+test('what was not used for long is removed, and using it keeps it', async () => {
+  const folder = temporaryFolder();
+  const build = async (temporary: HostPath) => writeFileSync(temporary, '');
+  for (const name of ['old', 'used']) {
+    await makeOnce(`${folder}/${name}` as HostPath, build);
+    utimesSync(`${folder}/${name}`, 1, 1);
+  }
+  await makeOnce(`${folder}/used` as HostPath, build);
+  await pruneUnused(folder, new Date(Date.now() - 60_000));
+  expect(readdirSync(folder)).toEqual(['used']);
+  await pruneUnused(`${folder}/not-there` as HostPath, new Date());
 });

@@ -35,3 +35,15 @@ test('a QEMU that is too old, silent or not there is said to be so', async () =>
     '/no/such/qemu is not there',
   );
 });
+
+test('a system where the jail can not be made is said to be so, with what bubblewrap said', async () => {
+  const folder = programs(['bwrap'], '7.2.22');
+  writeFileSync(
+    `${folder}/bwrap`,
+    '#!/bin/sh\necho "bwrap: No permissions to create new namespace" >&2\nexit 1\n',
+  );
+  chmodSync(`${folder}/bwrap`, 0o755);
+  const missing = await findMissing(folder);
+  expect(missing?.reason).toContain('No permissions to create new namespace');
+  expect(missing?.mend).toContain('userns');
+});
