@@ -12,11 +12,6 @@ import { NOT_ISOLATED } from '../tui/event-printer.ts';
 import type { Context } from './context.ts';
 import type { Face } from './start-session.ts';
 
-export interface Finished {
-  items: ReviewItem[];
-  applied: Applied | undefined;
-}
-
 /** Shows the change summary; also from the ledger alone when the guest is lost. Throws `guest/*`, `ledger/*`. */
 export async function showChanges(context: Context, face: Face, session: Session): Promise<ReviewItem[]> {
   const items = await session.changes();

@@ -20,8 +20,6 @@ import {
   settingsShape,
 } from './schema.ts';
 
-export type Origin = 'default' | 'user file' | 'project file' | 'environment' | 'flag';
-
 export interface LoadedConfig {
   settings: Settings;
   /** Where each value came from. */

@@ -1,5 +1,6 @@
 /** From a selection to files in the project: plan, apply, and the ledger's knowledge of it. */
 import { type ApplyResult, applyPlan } from '../apply/apply.ts';
+import type { RootId } from '../apply/host-root.ts';
 import { type Recovery, recover } from '../apply/recover.ts';
 import type { Emit } from '../base/events.ts';
 import { type HostPath, type RelPath, showPath } from '../base/path-bytes.ts';
@@ -15,6 +16,8 @@ export interface Applied {
 
 export interface ApplyRequest {
   project: HostPath;
+  /** Which directory the project was when the session began. */
+  rootId: RootId | undefined;
   session: string;
   reader: LedgerReader;
   items: readonly ReviewItem[];
@@ -29,6 +32,7 @@ export async function applyChanges(request: ApplyRequest): Promise<ApplyResult> 
   const { reader, emit } = request;
   const result = await applyPlan({
     root: request.project,
+    ...(request.rootId === undefined ? {} : { rootId: request.rootId }),
     stateDir: request.state,
     session: request.session,
     plan: planFromDecisions(request.items, request.decisions),

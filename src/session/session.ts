@@ -3,6 +3,7 @@
  * commands, the change set, apply. Whoever starts a session owns it and ends it; then the guest, its disk and every
  * process are gone, and the ledger and the conversation stay.
  */
+import { identifyRoot } from '../apply/host-root.ts';
 import type { Backend } from '../backends/backend.ts';
 import { CleanupStack } from '../base/cleanup-stack.ts';
 import { isSafeCoderError, SafeCoderError, toSafeCoderError } from '../base/errors.ts';
@@ -100,6 +101,7 @@ export class Session implements AsyncDisposable {
     const folder = new SessionStore(options.directories.state).create(
       {
         project: copy.root,
+        root: identifyRoot(copy.root),
         face,
         title: title.slice(0, 500),
         ...(options.model ? { model: options.model.id } : {}),
@@ -229,6 +231,7 @@ export class Session implements AsyncDisposable {
     const done = await applyChanges({
       session: this.id,
       project: this.#copy.root,
+      rootId: this.#folder.record.root,
       reader: this.ledger,
       items,
       decisions,

@@ -26,8 +26,9 @@ import type { ConversationMessage } from '../providers/model.ts';
 export interface SessionRecord {
   version: 1;
   id: string;
-  /** The project's root. */
+  /** The project's root, and which directory that was: another one at its place is not written to. */
   project: string;
+  root?: { dev: string; ino: string };
   createdAt: string;
   endedAt?: string;
   /** `chat`, `run`, `exec`, `shell` or `tour`. */

@@ -223,7 +223,7 @@ class Pass {
       'workspace/too-large',
       `${showPath(this.#project.root)} holds more than ${limit}. Biggest: ${biggest}.`,
       {
-        hint: 'Start in a smaller folder with --path DIR, move big folders out of the project, or raise the limit in your configuration.',
+        hint: 'Start in a smaller folder with --path DIR, or move big folders out of the project.',
         details: { folders: folders.slice(0, 10), maxEntries, maxBytes },
       },
     );

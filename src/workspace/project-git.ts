@@ -117,14 +117,21 @@ function readLooseReference(git: DirectoryHandle, name: string): string | undefi
   if (last === undefined || [...parts, last].some((part) => part === '' || part === '.' || part === '..')) {
     return undefined;
   }
-  using stack = new DisposableStack();
-  let folder = git;
-  for (const part of parts) {
-    const next = tryOpen(folder, decodePath(Buffer.from(part, 'latin1')));
-    if (next === undefined) return undefined;
-    folder = stack.use(next);
+  return readReferenceIn(git, parts, last);
+}
+
+/** Opens one folder after another; each is closed when the next is done with. */
+function readReferenceIn(
+  folder: DirectoryHandle,
+  parts: readonly string[],
+  name: string,
+): string | undefined {
+  const [next, ...rest] = parts;
+  if (next !== undefined) {
+    using inner = tryOpen(folder, decodePath(Buffer.from(next, 'latin1')));
+    return inner && readReferenceIn(inner, rest, name);
   }
-  const text = readPlainFile(folder, decodePath(Buffer.from(last, 'latin1')), MAX_LINE_BYTES);
+  const text = readPlainFile(folder, decodePath(Buffer.from(name, 'latin1')), MAX_LINE_BYTES);
   const oid = text?.toString('latin1').trim();
   return oid !== undefined && /^[0-9a-f]{40,64}$/.test(oid) ? oid : undefined;
 }

@@ -2,9 +2,11 @@
  * The one pass over a project that everything else is made from: decides what comes along, reads each file once, and
  * hashes what it read. Paths and names hold one byte per character (latin1).
  */
+
 import { closeSync, lstatSync } from 'node:fs';
 import { decodePath, showPath } from '../base/path-bytes.ts';
 import type { BlockStream } from '../image/block-stream.ts';
+import { STAGE_PREFIX } from '../policy/apply-path.ts';
 import { IgnoreRules, MAX_IGNORE_FILE_BYTES, parseIgnoreFile } from '../policy/ignore.ts';
 import {
   emptyGitDirectory,
@@ -87,6 +89,8 @@ export class Scan {
   }
 
   #admits(path: string): boolean {
+    // What a killed apply left until it is recovered: it belongs to us, not to the project.
+    if (path.startsWith(STAGE_PREFIX)) return false;
     const scope = this.#scope;
     if (scope.gitPrefix === 0) return true;
     if (treatGitPath(path.slice(scope.gitPrefix), 'directory') !== 'drop') return true;

@@ -19,7 +19,7 @@ import type { TestProject } from './test-project.ts';
 export const agentBinary = fileURLToPath(
   new URL('../../guest/build/safe-coder-guest', import.meta.url),
 ) as HostPath;
-export const rgBinary = rgPath as HostPath;
+const rgBinary = rgPath as HostPath;
 
 /** Kernel, images and saved states of tests: kept between runs, because a boot takes seconds and a kernel minutes. */
 export function testCache(): HostPath {

@@ -64,6 +64,7 @@ export async function apply(id: string | undefined, flags: ApplyFlags): Promise<
   process.exitCode = await withSignals(async (signal) => {
     const done = await applyChanges({
       project: record.project as HostPath,
+      rootId: record.root,
       session: record.id,
       reader: stored.ledger,
       items,
