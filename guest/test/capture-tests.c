@@ -231,11 +231,13 @@ static void fetch_answers_every_path_in_order(void)
     (void)!symlink("d", in_folder(f, "dl"));
     mkfifo(in_folder(f, "fifo"), 0644);
     set_workspace(f, "");
-    const char *const paths[] = {"d/f", "none", "l", "dl/f", "fifo", "empty", "d", "d/f/x", NULL};
+    mkdir(in_folder(f, "d/sub"), 0755);
+    make_file(in_folder(f, "d/sub/f"), "behind a link");
+    const char *const paths[] = {"d/f", "none", "l", "dl/f", "fifo", "empty", "d", "d/f/x", "dl/sub/f", NULL};
     struct writer w = writer_of(memory, sizeof memory);
     put_paths(&w, paths);
     struct answer a = fetch(1000, w.at, w.used);
-    CHECK(a.type == T_END && number_at(a.end, 0, 4) == 8);
+    CHECK(a.type == T_END && number_at(a.end, 0, 4) == 9);
     struct reader r = reader_of(a.out, a.out_size);
     read_fetched(&r, &got);
     CHECK(got.kind == KIND_FILE && strcmp(got.content, "content") == 0 && got.flags == 0);
@@ -253,6 +255,8 @@ static void fetch_answers_every_path_in_order(void)
     CHECK(got.kind == KIND_DIRECTORY && got.size == 0);
     read_fetched(&r, &got);
     CHECK_EQUAL(got.code, ENOTDIR);
+    read_fetched(&r, &got);
+    CHECK_EQUAL(got.code, ELOOP);
     CHECK(reader_is_done(&r));
     free(a.out);
     a = fetch(3, w.at, 5);
