@@ -60,6 +60,18 @@ test('a machine starts from a saved state and shows the project, the toolchain a
   expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(120);
 });
 
+test("the guest's clock keeps the host's pace", async () => {
+  const { sh } = await startVm();
+  const look = async () => ({ guest: Number((await sh('date +%s.%N')).text), host: Date.now() / 1000 });
+  const start = await look();
+  await sh('sleep 4');
+  const end = await look();
+  const pace = (end.guest - start.guest) / (end.host - start.host);
+  // A rate that is told wrongly is off by half or more; a busy host moves this by a few hundredths.
+  expect(pace).toBeGreaterThan(0.7);
+  expect(pace).toBeLessThan(1.4);
+});
+
 test('two machines from one saved state run at once and differ in name, machine id and randomness', async () => {
   const [one, two] = await Promise.all([startVm(), startVm()]);
   const look = 'cat /etc/machine-id /etc/hostname; head -c 16 /dev/urandom | od -An -tx1';

@@ -4,6 +4,8 @@ export interface MachineSpec {
   accel: 'kvm' | 'tcg';
   cpus: number;
   memoryMib: number;
+  /** The rate of the host's time stamp counter; used when emulated. */
+  tscKhz: number;
   /** How the memory is held: fresh, or mapped from a file (shared to write a saved state, private to start from one). */
   memory: { kind: 'fresh' } | { kind: 'file'; path: string; isShared: boolean };
   /** Wait, stopped, for a saved state. */
@@ -32,7 +34,8 @@ export const JAIL = {
 export const PROJECT_DISK_BYTES = 256 * 2 ** 30;
 
 /**
- * tsc_early_khz: under emulation the clock's rate can't be measured on a busy host, and the boot would hang.
+ * tsc_early_khz, tsc=reliable (emulated): the clock's rate can't be measured on a busy host, and the boot would hang;
+ * without a clock that it trusts the guest counts ticks, which costs processor time while idle.
  * quiet: every console line costs an exit. panic=-1 with -no-reboot: a guest that panics ends the process at once.
  */
 const KERNEL_ARGUMENTS = [
@@ -47,7 +50,10 @@ const KERNEL_ARGUMENTS = [
 
 /** What the guest can see of the machine: part of a saved state's key. */
 export function machineArguments(spec: MachineSpec): string[] {
-  const kernel = spec.accel === 'tcg' ? [...KERNEL_ARGUMENTS, 'tsc_early_khz=1000000'] : KERNEL_ARGUMENTS;
+  const kernel =
+    spec.accel === 'tcg'
+      ? [...KERNEL_ARGUMENTS, `tsc_early_khz=${spec.tscKhz}`, 'tsc=reliable']
+      : KERNEL_ARGUMENTS;
   return [
     ...['-M', 'microvm,rtc=on,memory-backend=ram', '-accel', spec.accel],
     ...['-cpu', spec.accel === 'kvm' ? 'host' : 'max', '-smp', String(spec.cpus)],

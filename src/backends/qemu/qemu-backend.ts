@@ -12,6 +12,7 @@ import { type Images, prepareImages, stateKey } from './images.ts';
 import { JAIL } from './machine.ts';
 import { findMissing, findProgram, qemuVersion } from './requirements.ts';
 import { readState, type SavedState, statesFolder } from './saved-state.ts';
+import { hostTscKhz } from './tsc.ts';
 
 export interface QemuOptions {
   /** For the kernel, images and saved states; the user's own, made 0700. */
@@ -132,7 +133,12 @@ class QemuHost {
       cacheDir: this.#options.cacheDir,
       images: await this.#images(signal),
       runDir,
-      machine: { accel, cpus: size.cpus, memoryMib: Math.ceil(size.memoryBytes / 2 ** 20) },
+      machine: {
+        accel,
+        cpus: size.cpus,
+        memoryMib: Math.ceil(size.memoryBytes / 2 ** 20),
+        tscKhz: await hostTscKhz(),
+      },
       diskBytes: size.diskBytes,
     };
   }

@@ -8,6 +8,7 @@ const machine: MachineSpec = {
   accel: 'tcg',
   cpus: 2,
   memoryMib: 512,
+  tscKhz: 2_596_126,
   memory: { kind: 'fresh' },
   incoming: false,
 };
@@ -27,7 +28,7 @@ describe('the machine', () => {
   });
 
   test('is told the clock rate when it is emulated, and only then', () => {
-    expect(machineArguments(machine).join(' ')).toContain('tsc_early_khz=');
+    expect(machineArguments(machine).join(' ')).toContain('tsc_early_khz=2596126');
     expect(machineArguments({ ...machine, accel: 'kvm' }).join(' ')).not.toContain('tsc_early_khz=');
   });
 
