@@ -214,8 +214,9 @@ test('a damaged saved state is removed, and the machine starts without it', asyn
   const warnings: string[] = [];
   execFileSync('cp', ['-a', '--sparse=always', testCache(), cacheDir]);
   const states = `${cacheDir}/states`;
-  for (const name of readdirSync(states)) {
-    if (!/^[0-9a-f]{32}$/.test(name)) continue;
+  // Those of other versions and sizes may be there too; one of them is this machine's.
+  const before = readdirSync(states).filter((name) => /^[0-9a-f]{32}$/.test(name));
+  for (const name of before) {
     const devices = readFileSync(`${states}/${name}/devices`);
     devices.fill(0xff, 4096, 8192);
     writeFileSync(`${states}/${name}/devices`, devices);
@@ -230,7 +231,7 @@ test('a damaged saved state is removed, and the machine starts without it', asyn
   expect(launched.restored).toBe(false);
   expect(warnings.join()).toContain('booted instead of restored');
   expect((await sh('cat a.txt')).text).toBe('content of a\n');
-  expect(readdirSync(states).filter((name) => /^[0-9a-f]{32}$/.test(name))).toEqual([]);
+  expect(before.filter((name) => !existsSync(`${states}/${name}`))).toHaveLength(1);
 });
 
 test('an ordinary user can do all of it, with a cache of their own', (context) => {
