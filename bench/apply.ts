@@ -13,6 +13,7 @@ import { applyPlan } from '../src/apply/apply.ts';
 import { undo } from '../src/apply/undo.ts';
 import type { HostPath, RelPath } from '../src/base/path-bytes.ts';
 import type { PlanItem } from '../src/review/apply-plan.ts';
+import { median } from './figure.ts';
 
 const FILES = 1000;
 const rounds = Number(process.argv[2] ?? 5);
@@ -65,10 +66,6 @@ async function timed(act: () => unknown): Promise<number> {
   const start = performance.now();
   await act();
   return performance.now() - start;
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 const plan = makePlan();

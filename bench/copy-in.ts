@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { HostPath } from '../src/base/path-bytes.ts';
 import { copyIn, openProject } from '../src/workspace/copy-in.ts';
+import { median } from './figure.ts';
 
 const { values } = parseArgs({
   options: {
@@ -60,10 +61,6 @@ async function timeCopyIn(root: string, imageFile: string): Promise<{ ms: number
     limits,
   });
   return { ms: performance.now() - start, imageBytes };
-}
-
-function median(numbers: number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
 
 const folder = mkdtempSync(join(values.folder, 'sc-bench-'));

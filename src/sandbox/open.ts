@@ -8,7 +8,6 @@ import { openGuest } from '../guest/client.ts';
 import type { Deadlines } from '../guest/deadlines.ts';
 import type { Guest } from '../guest/guest.ts';
 import { type CaptureLimits, Capturer } from './capture.ts';
-import { initGit } from './init-git.ts';
 import type { BaseManifest, ProjectSource } from './project-source.ts';
 import { proveIsolation } from './proof.ts';
 import { createSandbox } from './running.ts';
@@ -92,7 +91,6 @@ async function populate(
       written === undefined ? await unpackProject(guest, launched, signal, options) : await written;
     const who = { uid: spec.uid, gid: spec.gid };
     const env = { ...launched.info.env, ...spec.env };
-    if (manifest.needsGit) await initGit(guest, launched.info.workspace, who, env, signal);
     const capturer = new Capturer(guest, manifest, {
       mode: launched.info.capture,
       ...(options.limits === undefined ? {} : { limits: options.limits }),

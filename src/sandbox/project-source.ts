@@ -18,8 +18,6 @@ export interface BaseManifest {
    * nothing is asked.
    */
   isIgnored(path: RelPath, isDirectory: boolean): boolean;
-  /** The project has no git repository: an empty one is made in the guest, when the guest has git. */
-  readonly needsGit: boolean;
 }
 
 export interface ProjectSource {

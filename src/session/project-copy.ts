@@ -183,7 +183,6 @@ export class ProjectCopy implements Disposable {
     return {
       files: snapshot.files,
       isIgnored: (path, isDirectory) => snapshot.isIgnored(path, isDirectory),
-      needsGit: snapshot.git.kind === 'none',
     };
   }
 

@@ -116,7 +116,7 @@ export class Scan {
   }
 
   *#leave({ directory }: DirectoryStep): Generator<ScanItem> {
-    if (directory.path === '' && this.#project.git.kind === 'pointer')
+    if (directory.path === '' && this.#project.git.kind !== 'directory')
       yield* this.#emptyRepository(directory.meta.mtimeNs);
     this.#scopes.pop();
     yield { kind: 'leave' };
@@ -300,13 +300,16 @@ export class Scan {
     return { ...node, size: content.length, extent, bytes, oid: undefined, wasUnstable: false };
   }
 
+  /** So that git works in the guest for a project that has no repository, or has it elsewhere. */
   *#emptyRepository(mtimeNs: bigint): Generator<ScanItem> {
-    const { branch, objectFormat } = this.#project.git;
-    yield {
-      kind: 'warning',
-      message:
-        "The project's .git points to a repository elsewhere, which stays on the host: git in the guest starts without history.",
-    };
+    const { kind, branch, objectFormat } = this.#project.git;
+    if (kind === 'pointer') {
+      yield {
+        kind: 'warning',
+        message:
+          "The project's .git points to a repository elsewhere, which stays on the host: git in the guest starts without history.",
+      };
+    }
     yield { kind: 'enter', path: '.git', name: '.git', mode: 0o755, mtimeNs };
     for (const [name, content] of emptyGitDirectory(branch ?? 'main', objectFormat)) {
       const node = { path: `.git/${name}`, name, mtimeNs };

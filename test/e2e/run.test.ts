@@ -187,6 +187,30 @@ describe('run', () => {
     expect(jsonLines((await run(['sessions', '--json'])).stdout)).toEqual([]);
   });
 
+  it('gives a project without git an empty repository in the guest, which is no change of the agent', async () => {
+    const { project, run } = setUp();
+    const result = await run([
+      'exec',
+      '--demo',
+      '--',
+      'env',
+      'GIT_OPTIONAL_LOCKS=0',
+      'git',
+      'status',
+      '--short',
+      '--branch',
+    ]);
+    expect([result.code, result.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^## No commits yet on main\n\?\? old\.ts/),
+    ]);
+    expect(existsSync(join(project, '.git'))).toBe(false);
+    expect(jsonLines((await run(['log', '--json'])).stdout).at(-1)).toMatchObject({
+      changed: [],
+      gitChanged: false,
+    });
+  });
+
   it('leaves no process and no file of the sandbox behind', async () => {
     const { home, model, run } = setUp();
     await run(['run', 'do it', ...model]);

@@ -22,7 +22,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { isSafeCoderError } from '../../src/base/errors.ts';
 import type { HostPath, RelPath } from '../../src/base/path-bytes.ts';
 import { type CopyInOptions, copyIn, EntryStream, openProject } from '../../src/workspace/copy-in.ts';
-import { copyProject, describeTree, hasErofsTools, MemoryBlobs } from '../support/copy-in.ts';
+import { copyProject, describeTree, hasErofsTools, MemoryBlobs, takeMadeGit } from '../support/copy-in.ts';
 import { temporaryFolder } from '../support/temp.ts';
 
 const ENV = {
@@ -136,8 +136,10 @@ describe.skipIf(!hasErofsTools)('a project copied into an image (needs fsck.erof
   });
 
   test('may be empty', async () => {
-    const { tree, snapshot } = await copyProject(temporaryFolder());
+    const { tree, madeGit, snapshot, extracted } = await copyProject(temporaryFolder());
     expect(tree.size).toBe(0);
+    expect(madeGit).toEqual(['.git', '.git/HEAD', '.git/config', '.git/objects', '.git/refs']);
+    expect(git(extracted, 'status', '--short', '--branch')).toBe('## No commits yet on main\n');
     expect(snapshot).toMatchObject({ entries: 0, bytes: 0, withheld: [], skipped: [], warnings: [] });
   });
 
@@ -187,7 +189,7 @@ describe.skipIf(!hasErofsTools)('a project copied into an image (needs fsck.erof
     expect(snapshot.entries).toBe(50_050);
     expect(blobs.count).toBe(10);
     execFileSync('fsck.erofs', ['--extract', imageFile], { stdio: 'pipe' });
-    expect(execFileSync('dump.erofs', ['-S', imageFile], { encoding: 'utf8' })).toMatch(/others\s+50000 /);
+    expect(execFileSync('dump.erofs', ['-S', imageFile], { encoding: 'utf8' })).toMatch(/others\s+50002 /);
   });
 
   test('names FIFOs, sockets and devices, and waits for none of them', async () => {
@@ -226,7 +228,9 @@ describe.skipIf(!hasErofsTools)('a project copied into an image (needs fsck.erof
       context.skip('needs root and a kernel with loop devices and EROFS');
     }
     onTestFinished(() => void spawnSync('umount', [folder]));
-    expect(describeTree(folder)).toEqual(describeTree(root));
+    const mounted = describeTree(folder);
+    expect(takeMadeGit(mounted)).toContain('.git/HEAD');
+    expect(mounted).toEqual(describeTree(root));
   });
 });
 
@@ -237,6 +241,7 @@ describe('a project copied as a stream', () => {
     writeFileSync(join(root, 'large2'), Buffer.alloc((2 << 20) + 5, 'cd'));
     symlinkSync('a', join(root, 'link'));
     const { entries, snapshot, blobs, spoolFile } = await streamProject(root);
+    expect(takeMadeGit(entries)).toContain('.git/HEAD');
     expect([...entries.keys()].toSorted()).toEqual([
       'a',
       'd',

@@ -5,7 +5,6 @@ import { describe, expect, it } from 'vitest';
 import { createDemoBackend } from '../../src/backends/demo/demo-backend.ts';
 import type { GuestPath, HostPath } from '../../src/base/path-bytes.ts';
 import { openSandbox } from '../../src/sandbox/open.ts';
-import { MemorySink } from '../support/memory-sink.ts';
 import { temporaryFolder } from '../support/temp.ts';
 import { createProject, sourceOf } from '../support/test-project.ts';
 
@@ -25,10 +24,9 @@ function processesOf(folder: string): string[] {
   });
 }
 
-async function open(runDir: HostPath, needsGit = false) {
+async function open(runDir: HostPath) {
   mkdirSync(runDir, { recursive: true });
   const project = createProject({ 'a.txt': { content: 'a' } });
-  project.manifest = { ...project.manifest, needsGit };
   return openSandbox({
     backend: createDemoBackend({ agentBinary: AGENT, path: '/usr/local/bin:/usr/bin:/bin' }),
     spec: {
@@ -62,23 +60,6 @@ describe('the demo backend', () => {
     expect(sandbox.isolation).toMatchObject({ level: 'demo', accel: 'none', proof: { isolated: false } });
     const canary = sandbox.isolation.proof.checks.find((check) => check.name === 'canary');
     expect(canary?.ok).toBe(false);
-  });
-
-  it('makes an empty repository for a project that has none, which is no change of the agent’s', async () => {
-    const folder = temporaryFolder();
-    await using sandbox = await open(folder, true);
-    let out = '';
-    const git = await sandbox.exec({
-      argv: ['git', 'status', '--porcelain', '--branch'],
-      env: { GIT_OPTIONAL_LOCKS: '0' },
-      onOutput: (chunk) => {
-        out += chunk;
-      },
-    });
-    expect(await git.ended).toMatchObject({ exitCode: 0 });
-    expect(out).toContain('No commits yet on main');
-    const capture = await sandbox.capture(new MemorySink(), { sweep: false, alsoWrote: [] });
-    expect(capture).toMatchObject({ gitChanged: false, written: [], removed: [], skipped: [] });
   });
 
   it('leaves no process behind when it ends', async () => {

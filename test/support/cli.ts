@@ -14,6 +14,8 @@ export interface CliOptions {
   cwd: HostPath;
   env?: Record<string, string>;
   input?: string;
+  /** A command that runs the program: a user to become, a namespace to be in. */
+  through?: readonly string[];
   /** Called with all of standard output so far, whenever it grows. */
   onStdout?: (text: string, child: ChildProcess) => void;
 }
@@ -44,9 +46,10 @@ export function cliCommand(args: readonly string[]): [string, string[]] {
 
 /** Runs the program to its end. Nothing of its group is left when the test is over. */
 export function runCli(args: readonly string[], options: CliOptions): Promise<CliResult> {
-  const [file, argv] = cliCommand(args);
+  const [program, argv] = cliCommand(args);
+  const [file = program, ...rest] = [...(options.through ?? []), program, ...argv];
   return new Promise((resolve, reject) => {
-    const child = spawn(file, argv, {
+    const child = spawn(file, rest, {
       cwd: options.cwd,
       env: cliEnvironment(options.home, options.env),
       stdio: ['pipe', 'pipe', 'pipe'],

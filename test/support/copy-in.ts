@@ -50,8 +50,10 @@ export interface CopiedProject {
   snapshot: BaseSnapshot;
   blobs: MemoryBlobs;
   imageFile: HostPath;
-  /** What the image holds, see {@link describeTree}. */
+  /** What the image holds, see {@link describeTree}; without {@link madeGit}. */
   tree: Map<string, string>;
+  /** Paths of the empty repository that was made because the project has none. */
+  madeGit: string[];
   /** The folder that the image was taken apart into. */
   extracted: string;
 }
@@ -69,7 +71,16 @@ export async function copyProject(
   const { snapshot } = await copyIn(project, { ...options, imageFile, owner, blobs });
   const extracted = `${folder}/extracted`;
   extractImage(imageFile, extracted);
-  return { snapshot, blobs, imageFile, tree: describeTree(extracted), extracted };
+  const tree = describeTree(extracted);
+  const madeGit = snapshot.git.kind === 'none' ? takeMadeGit(tree) : [];
+  return { snapshot, blobs, imageFile, tree, madeGit, extracted };
+}
+
+/** Takes the repository that copy-in makes for a project without one out of the picture; returns its paths. */
+export function takeMadeGit(tree: Map<string, unknown>): string[] {
+  const made = [...tree.keys()].filter((path) => path === '.git' || path.startsWith('.git/'));
+  for (const path of made) tree.delete(path);
+  return made.toSorted();
 }
 
 /** Checks an image with the file system's own tool and takes it apart; throws when the tool finds a fault. */

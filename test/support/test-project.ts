@@ -44,7 +44,7 @@ export function createProject(files: ProjectFiles): TestProject {
       base.set(rel, { mode: tree, oid: blobId(bytes), size: bytes.length });
     }
   }
-  return { files, entries, manifest: { files: base, isIgnored, needsGit: false } };
+  return { files, entries, manifest: { files: base, isIgnored } };
 }
 
 /** A source that unpacks, and that writes images with `writeImage` when a backend needs them. */

@@ -31,7 +31,7 @@ function manifestOf(base: Record<string, ModelNode>): BaseManifest {
     if (path.startsWith('.git/')) continue;
     if (node.kind === 'file' || node.kind === 'symlink') files.set(path as RelPath, fileState(node));
   }
-  return { files, isIgnored: (path) => isIgnored(path), needsGit: false };
+  return { files, isIgnored: (path) => isIgnored(path) };
 }
 
 const BASE: Record<string, ModelNode> = {
