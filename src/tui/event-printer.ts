@@ -23,6 +23,13 @@ const PHASES: Record<string, string> = {
 
 export const NOT_ISOLATED = 'NOT ISOLATED: demo mode, tools run on this machine';
 
+interface LiveOutput {
+  lines: number;
+  partial: string;
+  hidden: number;
+  label: string;
+}
+
 export interface PrinterOptions {
   screen: Screen;
   /** Where progress and warnings go; the screen itself in a chat, standard error in `run`. */
@@ -36,7 +43,9 @@ export class EventPrinter {
   readonly #notes: Screen;
   readonly #quiet: boolean;
   readonly #progress: ProgressLine;
-  readonly #output = new Map<string, { lines: number; partial: string; hidden: number }>();
+  readonly #output = new Map<string, LiveOutput>();
+  /** The call whose line was printed last: what follows under it needs no name. */
+  #latest = '';
   #isMidLine = false;
 
   constructor(options: PrinterOptions) {
@@ -132,7 +141,9 @@ export class EventPrinter {
   #toolStart(call: string, tool: string, input: unknown): void {
     if (this.#quiet) return;
     this.finishLine();
-    this.#output.set(call, { lines: 0, partial: '', hidden: 0 });
+    const label = `${escapeForTerminal(tool)} ${escapeForTerminal(describeInput(input))}`.trim();
+    this.#output.set(call, { lines: 0, partial: '', hidden: 0, label });
+    this.#latest = call;
     const { style } = this.#screen;
     this.#screen.write(
       `${style.cyan('●')} ${style.bold(escapeForTerminal(tool))} ${escapeForTerminal(describeInput(input))}\n`,
@@ -147,7 +158,7 @@ export class EventPrinter {
     for (const line of lines) this.#outputLine(state, line);
   }
 
-  #outputLine(state: { lines: number; hidden: number }, line: string): void {
+  #outputLine(state: LiveOutput, line: string): void {
     state.lines += 1;
     if (state.lines > MOST_OUTPUT_LINES) {
       state.hidden += 1;
@@ -174,7 +185,11 @@ export class EventPrinter {
     if (!event.ok && event.exitCode === undefined) {
       this.#screen.write(`  ${style.red(escapeForTerminal(event.text.split('\n')[0] ?? ''))}\n`);
     }
-    const parts = [event.exitCode === undefined ? (event.ok ? 'ok' : 'failed') : `exit ${event.exitCode}`];
+    const name = this.#latest === event.call ? [] : [state?.label ?? escapeForTerminal(event.tool)];
+    const parts = [
+      ...name,
+      event.exitCode === undefined ? (event.ok ? 'ok' : 'failed') : `exit ${event.exitCode}`,
+    ];
     parts.push(showDuration(event.durationMs), `#${event.seq}`);
     if (event.changed.length > 0) parts.push(`${event.changed.length} changed`);
     if (event.skipped?.length) parts.push(`${event.skipped.length} skipped`);

@@ -55,6 +55,16 @@ describe('the event printer', () => {
     );
   });
 
+  it('says which call ended when several run side by side', () => {
+    const text = printed([
+      { type: 'tool.start', call: 'a', tool: 'read', input: { path: 'one' } },
+      { type: 'tool.start', call: 'b', tool: 'read', input: { path: 'two' } },
+      toolEnd({ call: 'a', tool: 'read', exitCode: undefined as never, changed: [], seq: 2 }),
+      toolEnd({ call: 'b', tool: 'read', exitCode: undefined as never, changed: [], seq: 3 }),
+    ]);
+    expect(text).toBe('● read one\n● read two\n  └ read one · ok · 1.2 s · #2\n  └ ok · 1.2 s · #3\n');
+  });
+
   it('counts the output lines that it does not show', () => {
     const text = printed([
       { type: 'tool.start', call: 'c1', tool: 'bash', input: {} },
