@@ -74,15 +74,17 @@ export function tellApplied(context: Context, project: string, id: string, done:
   return done.conflicts.length > 0 ? EXIT.conflict : EXIT.done;
 }
 
-/** Ends the session and says that the sandbox is gone. */
-export async function endSession(context: Context, face: Face, session: Session): Promise<void> {
+/** Ends the session and says that the sandbox is gone. Returns why it did not end well, as an exit code. */
+export async function endSession(context: Context, face: Face, session: Session): Promise<ExitCode> {
   const { level } = session.isolation;
   await session.end();
   face.printer.finishLine();
-  if (context.quiet || context.json) return;
+  const code = session.ending.ok ? EXIT.done : exitCodeOfReason(session.ending.reason);
+  if (context.quiet || context.json) return code;
   const { style } = context.err;
   note(context, `${style.green('✓')} Stopped ${level === 'vm' ? 'VM' : 'sandbox'} ${session.sandbox.id}\n`);
   if (level === 'demo') note(context, `${style.red(NOT_ISOLATED)}\n`);
+  return code;
 }
 
 /** Why a turn ended, as an exit code. */
@@ -91,6 +93,7 @@ export function exitCodeOfReason(reason: string): ExitCode {
   if (reason === 'cancelled') return EXIT.cancelled;
   if (reason.startsWith('provider/') || reason.startsWith('replay/')) return EXIT.provider;
   if (reason.startsWith('guest/')) return EXIT.guest;
+  if (reason === 'bug') return EXIT.bug;
   if (reason.startsWith('ledger/') || reason.startsWith('environment/')) return EXIT.environment;
   return EXIT.unsuccessful;
 }

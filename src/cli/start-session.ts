@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Backend } from '../backends/backend.ts';
 import type { QemuBackend } from '../backends/qemu/qemu-backend.ts';
-import type { SafeCoderEvent } from '../base/events.ts';
+import type { EventBody, SafeCoderEvent } from '../base/events.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import { createJsonLines } from '../headless/json-lines.ts';
 import type { Model } from '../providers/model.ts';
@@ -52,7 +52,7 @@ export async function startSession(context: Context, face: Face, options: StartO
   await settleInterrupted(context.directories.state, (event) =>
     face.show({ ...event, at: new Date().toISOString(), session: '' }),
   );
-  const backend = await chooseBackend(context.config.settings, await createBackends(context));
+  const backend = await chooseBackend(context.config.settings, await createBackends(context, face));
   const session = await Session.start({
     face: options.face,
     title: options.title,
@@ -69,8 +69,8 @@ export async function startSession(context: Context, face: Face, options: StartO
 }
 
 /** The backends of the level that the settings ask for; another level's are not even loaded. */
-export async function createBackends(context: Context): Promise<Backend[]> {
-  if (context.config.settings.isolation === 'vm') return [await createVmBackend(context)];
+export async function createBackends(context: Context, face: Face): Promise<Backend[]> {
+  if (context.config.settings.isolation === 'vm') return [await createVmBackend(context, face)];
   if (context.config.settings.isolation !== 'demo') return [];
   const { createDemoBackend } = await import('../backends/demo/demo-backend.ts');
   return [
@@ -81,8 +81,9 @@ export async function createBackends(context: Context): Promise<Backend[]> {
   ];
 }
 
-export async function createVmBackend(context: Context): Promise<QemuBackend> {
+export async function createVmBackend(context: Context, face: Face): Promise<QemuBackend> {
   const { createQemuBackend } = await import('../backends/qemu/qemu-backend.ts');
+  const show = (event: EventBody) => face.show({ ...event, at: new Date().toISOString(), session: '' });
   return createQemuBackend({
     cacheDir: context.directories.cache,
     agentBinary: AGENT_BINARY,
@@ -90,11 +91,11 @@ export async function createVmBackend(context: Context): Promise<QemuBackend> {
     toolchainFolders: findToolchain(context),
     downloadEnv: proxyEnvironment(context.environment),
     onProgress: (note) => {
-      if (!context.quiet && !context.json) context.err.write(`${context.err.style.dim(`${note} ...`)}\n`);
+      show({ type: 'progress', phase: 'Getting ready', done: 0, unit: 'steps', note });
+      // Where no line can move, what takes long is still said: it happens once per machine.
+      if (!context.err.isTerminal && !context.json && !context.quiet) context.err.write(`${note} ...\n`);
     },
-    onWarning: (message) => {
-      if (!context.json) context.err.write(`! ${message}\n`);
-    },
+    onWarning: (message) => show({ type: 'warning', code: 'backend/note', message }),
   });
 }
 

@@ -11,7 +11,7 @@ import { toInertJson } from '../../headless/json-lines.ts';
 import { sizeOnDisk } from '../../session/disk-use.ts';
 import { SessionStore } from '../../session/store.ts';
 import { type CommonFlags, type Context, createContext } from '../context.ts';
-import { AGENT_BINARY, createVmBackend } from '../start-session.ts';
+import { AGENT_BINARY, createFace, createVmBackend } from '../start-session.ts';
 
 interface Finding {
   name: string;
@@ -55,12 +55,14 @@ async function examineVm(context: Context): Promise<Finding[]> {
 }
 
 async function examineBackend(context: Context): Promise<Finding> {
-  const backend = await createVmBackend(context);
+  const face = createFace(context);
+  const backend = await createVmBackend(context, face);
   const lack = await backend.missing();
   if (lack !== undefined)
     return { name: 'vm', status: 'unavailable', detail: `qemu: ${lack.reason}`, mend: lack.mend };
   try {
     const { accel, reason } = await backend.accelVerdict();
+    face.printer.finishLine();
     const detail = `qemu, ${accel === 'kvm' ? 'hardware virtualisation' : 'emulated: slower, equally isolated'} (${reason})`;
     return { name: 'vm', status: accel === 'kvm' ? 'available' : 'degraded', detail };
   } catch (error) {

@@ -36,7 +36,13 @@ export async function exec(argv: string[], flags: ExecFlags): Promise<void> {
           `The command took longer than ${showDuration(context.config.settings.timeout ?? 0)}.`,
         );
       const notStarted = describeNotStarted(error, argv[0] ?? '');
-      if (notStarted === undefined) throw error;
+      if (notStarted === undefined) {
+        // A script that reads events is told before the last one, which is the session's end.
+        if (!context.json) throw error;
+        const { code, message, hint, exitCode } = toSafeCoderError(error);
+        session.emit({ type: 'error', code, message, ...(hint === undefined ? {} : { hint }) });
+        return exitCode;
+      }
       context.err.write(`safe-coder: ${escapeForTerminal(notStarted.message)}\n`);
       return notStarted.exitCode;
     }
@@ -75,10 +81,7 @@ async function runAndFinish(
     const items = await showChanges(context, face, session);
     return applyByMode(context, session, items, code === 0 ? flags.apply : 'none', cancelled);
   });
-  ending = await attempt(face, ending, async () => {
-    await endSession(context, face, session);
-    return EXIT.done;
-  });
+  ending = await attempt(face, ending, () => endSession(context, face, session));
   return code === 0 ? ending : code;
 }
 

@@ -8,7 +8,7 @@ import { type CommonFlags, createContext } from '../context.ts';
 export async function rm(ids: string[], flags: CommonFlags & { yes?: boolean }): Promise<void> {
   const context = createContext(flags);
   const store = new SessionStore(context.directories.state);
-  const sessions = ids.map((id) => store.find(id, context.project));
+  const sessions = ids.map((id) => store.findToRemove(id, context.project));
   for (const { record } of sessions) {
     context.err.write(
       `  ${record.id}  ${record.createdAt.slice(0, 16)}  ${escapeForTerminal(record.title).slice(0, 60)}\n`,

@@ -30,10 +30,7 @@ export async function run(task: string | undefined, flags: RunFlags): Promise<vo
       return applyByMode(context, session, items, ending.ok ? flags.apply : 'none', cancelled);
     });
     if (code === EXIT.conflict) session.conclude({ ok: false, reason: 'conflict' });
-    return attempt(face, code, async () => {
-      await endSession(context, face, session);
-      return EXIT.done;
-    });
+    return attempt(face, code, () => endSession(context, face, session));
   });
 }
 

@@ -3,7 +3,7 @@ import { SafeCoderError } from '../../base/errors.ts';
 import { showDuration } from '../../config/quantities.ts';
 import { toInertJson } from '../../headless/json-lines.ts';
 import { type CommonFlags, createContext, withSignals } from '../context.ts';
-import { createVmBackend } from '../start-session.ts';
+import { createFace, createVmBackend } from '../start-session.ts';
 
 export async function setup(flags: CommonFlags): Promise<void> {
   const context = createContext(flags);
@@ -12,7 +12,8 @@ export async function setup(flags: CommonFlags): Promise<void> {
     if (!context.json) context.err.write('There is nothing to set up for the demo.\n');
     return;
   }
-  const backend = await createVmBackend(context);
+  const face = createFace(context);
+  const backend = await createVmBackend(context, face);
   const lack = await backend.missing();
   if (lack !== undefined)
     throw new SafeCoderError('backend/unavailable', lack.reason, { hint: `Run: ${lack.mend}` });
@@ -25,6 +26,7 @@ export async function setup(flags: CommonFlags): Promise<void> {
     );
     return verdict;
   });
+  face.printer.finishLine();
   const took = performance.now() - started;
   if (context.json) {
     context.out.write(

@@ -44,8 +44,8 @@ export async function shell(flags: CommonFlags & { apply: 'none' | 'safe' | 'all
       return applyByMode(context, session, items, flags.apply, signal);
     });
     return attempt(face, ending, async () => {
-      await endSession(context, face, session);
-      return code === 0 ? EXIT.done : EXIT.unsuccessful;
+      const ended = await endSession(context, face, session);
+      return ended === EXIT.done && code !== 0 ? EXIT.unsuccessful : ended;
     });
   });
 }
