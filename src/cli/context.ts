@@ -6,7 +6,7 @@ import { SafeCoderError } from '../base/errors.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import { type Directories, makePrivateDirectory, resolveDirectories } from '../config/directories.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
-import { createScreen, type Screen } from '../tui/style.ts';
+import { createScreens, type Screen } from '../tui/style.ts';
 
 export interface CommonFlags {
   path?: string;
@@ -84,8 +84,7 @@ export function createContext(flags: CommonFlags): Context {
     home,
     project,
     config,
-    out: createScreen(process.stdout, { plain, environment }),
-    err: createScreen(process.stderr, { plain, environment }),
+    ...createScreens({ out: process.stdout, err: process.stderr }, { plain, environment }),
     json: flags.json === true,
     quiet: flags.quiet === true,
     plain,

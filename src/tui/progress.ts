@@ -16,7 +16,6 @@ export class ProgressLine {
   #phase = '';
   #since = 0;
   #drawnAt = 0;
-  #isShown = false;
 
   constructor(screen: Screen, now: () => number = () => performance.now()) {
     this.#screen = screen;
@@ -32,16 +31,13 @@ export class ProgressLine {
     } else if (now - this.#drawnAt < 80) return;
     this.#drawnAt = now;
     const line = describeStep(step, now - this.#since).slice(0, this.#screen.columns - 1);
-    this.#screen.write(`\r${this.#screen.style.dim(line)}\x1b[K`);
-    this.#isShown = true;
+    this.#screen.setStatus(this.#screen.style.dim(line));
   }
 
   /** Takes the line away; what is printed next starts at its place. */
   clear(): void {
-    if (!this.#isShown) return;
-    this.#isShown = false;
     this.#phase = '';
-    this.#screen.write('\r\x1b[K');
+    this.#screen.setStatus(undefined);
   }
 }
 

@@ -3,16 +3,20 @@ import type { EventBody } from '../../../src/base/events.ts';
 import { formatChanges } from '../../../src/tui/change-list.ts';
 import { EventPrinter, NOT_ISOLATED } from '../../../src/tui/event-printer.ts';
 import { describeStep, ProgressLine } from '../../../src/tui/progress.ts';
-import { plain, type Screen } from '../../../src/tui/style.ts';
+import { createScreens, plain, type Screen } from '../../../src/tui/style.ts';
 
-function recordingScreen(isTerminal = false): Screen & { text: string } {
+function recordingScreen(isTerminal = false): Screen & { text: string; statuses: (string | undefined)[] } {
   const screen = {
     text: '',
+    statuses: [] as (string | undefined)[],
     style: plain,
     isTerminal,
     columns: 80,
     write(text: string) {
       screen.text += text;
+    },
+    setStatus(line: string | undefined) {
+      screen.statuses.push(line);
     },
   };
   return screen;
@@ -119,10 +123,12 @@ describe('the progress line', () => {
     now = 1000;
     line.show({ phase: 'Copying', done: 5, total: 10, unit: 'files' });
     line.clear();
-    line.clear();
-    expect(screen.text).toBe(
-      '\rCopying: 0 of 10 files\x1b[K\rCopying: 5 of 10 files, 5/s, 1.0 s left\x1b[K\r\x1b[K',
-    );
+    expect(screen.statuses).toEqual([
+      'Copying: 0 of 10 files',
+      'Copying: 5 of 10 files, 5/s, 1.0 s left',
+      undefined,
+    ]);
+    expect(screen.text).toBe('');
   });
 
   it('names rate and remaining time once it knows them', () => {
@@ -132,6 +138,28 @@ describe('the progress line', () => {
     expect(describeStep({ phase: 'Starting', done: 0, unit: 'steps', note: 'emulated' }, 0)).toBe(
       'Starting (emulated)',
     );
+  });
+});
+
+describe('two screens on one terminal', () => {
+  it('take a status line away before either writes', () => {
+    const written: string[] = [];
+    const stream = { isTTY: true, columns: 80, write: (text: string) => written.push(text) } as never;
+    const { out, err } = createScreens(
+      { out: stream, err: stream },
+      { plain: false, environment: { NO_COLOR: '1' } },
+    );
+    err.setStatus('working');
+    out.write('result\n');
+    err.write('note\n');
+    expect(written).toEqual(['\rworking\x1b[K', '\r\x1b[K', 'result\n', 'note\n']);
+  });
+
+  it('show no status where there is no terminal', () => {
+    const written: string[] = [];
+    const stream = { isTTY: false, write: (text: string) => written.push(text) } as never;
+    createScreens({ out: stream, err: stream }, { plain: false, environment: {} }).err.setStatus('working');
+    expect(written).toEqual([]);
   });
 });
 
