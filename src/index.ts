@@ -10,4 +10,5 @@ export { createModel, type ModelOptions } from './providers/create-model.ts';
 export type { Model } from './providers/model.ts';
 export { createReplayModel } from './providers/replay-model.ts';
 export { decideAll, decideByPatterns } from './review/select.ts';
-export { Session, type SessionOptions } from './session/session.ts';
+export { Session } from './session/session.ts';
+export type { SessionOptions } from './session/session-parts.ts';

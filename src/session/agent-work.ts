@@ -1,8 +1,14 @@
 /** The agent's part of a session: the conversation, turns, and what happens around each tool call. */
 import { runTurn } from '../agent/run-turn.ts';
 import { createSystemPrompt } from '../agent/system-prompt.ts';
-import { type AgentLimits, DEFAULT_STEPS, type RunTool, type TurnReason } from '../agent/turn.ts';
-import { isSafeCoderError, SafeCoderError } from '../base/errors.ts';
+import {
+  type AgentLimits,
+  DEFAULT_STEPS,
+  type RunTool,
+  type TurnReason,
+  type TurnResult,
+} from '../agent/turn.ts';
+import { isSafeCoderError, SafeCoderError, toSafeCoderError } from '../base/errors.ts';
 import type { Emit, IsolationInfo, Usage } from '../base/events.ts';
 import { showSize } from '../config/quantities.ts';
 import type { Settings } from '../config/schema.ts';
@@ -15,7 +21,7 @@ import type { Tool, ToolResult } from '../tools/tool.ts';
 import { createToolState } from '../tools/tool-state.ts';
 import { digestInput, type EntryRecorder } from './entry-recorder.ts';
 import type { ProjectCopy } from './project-copy.ts';
-import type { SessionEnding } from './session.ts';
+import type { SessionEnding } from './session-parts.ts';
 import type { SessionFolder } from './store.ts';
 
 const STOPPED: ToolResult = {
@@ -70,10 +76,27 @@ export class AgentWork implements AsyncDisposable {
 
   /** One turn. Never throws: what went wrong is the ending's reason, and an `error` event has told it. */
   async turn(text: string, options: AgentOptions): Promise<SessionEnding> {
-    const { model, emit, folder, settings } = this.#parts;
-    if (model === undefined) throw new SafeCoderError('bug', 'This session has no model.');
+    const { emit } = this.#parts;
     this.#turns += 1;
     this.#usage.turns = this.#turns;
+    let result: { reason: TurnReason; error?: SafeCoderError };
+    try {
+      result = await this.#runTurn(text, options);
+    } catch (error) {
+      result = { reason: 'error', error: toSafeCoderError(error) };
+    }
+    if (result.error) {
+      const { code, message, hint } = result.error;
+      emit({ type: 'error', code, message, ...(hint === undefined ? {} : { hint }) });
+    }
+    emit({ type: 'turn.end', turn: this.#turns, reason: result.reason });
+    return { ok: result.reason === 'done', reason: result.error?.code ?? nameReason(result.reason) };
+  }
+
+  /** Throws when the person's message can't be kept or the system prompt can't be read from the ledger. */
+  async #runTurn(text: string, options: AgentOptions): Promise<TurnResult> {
+    const { model, emit, folder, settings } = this.#parts;
+    if (model === undefined) throw new SafeCoderError('bug', 'This session has no model.');
     emit({ type: 'turn.start', turn: this.#turns });
     emit({ type: 'message', role: 'user', text });
     const keep = (message: ConversationMessage) => folder.appendMessages([message]);
@@ -94,12 +117,7 @@ export class AgentWork implements AsyncDisposable {
     });
     this.#conversation = result.conversation;
     this.#count(result.usage);
-    if (result.error) {
-      const { code, message, hint } = result.error;
-      emit({ type: 'error', code, message, ...(hint === undefined ? {} : { hint }) });
-    }
-    emit({ type: 'turn.end', turn: this.#turns, reason: result.reason });
-    return { ok: result.reason === 'done', reason: result.error?.code ?? nameReason(result.reason) };
+    return result;
   }
 
   /** Runs one call and records it; its result leaves here only when the entry is on disk. */

@@ -4,18 +4,14 @@
  * process are gone, and the ledger and the conversation stay.
  */
 import { identifyRoot } from '../apply/host-root.ts';
-import type { Backend } from '../backends/backend.ts';
 import { CleanupStack } from '../base/cleanup-stack.ts';
 import { isSafeCoderError, SafeCoderError, toSafeCoderError } from '../base/errors.ts';
-import type { Emit, EventBody, IsolationInfo, SafeCoderEvent, Usage } from '../base/events.ts';
+import type { Emit, EventBody, IsolationInfo, Usage } from '../base/events.ts';
 import { once, throwIfCancelled } from '../base/lifetime.ts';
 import type { HostPath } from '../base/path-bytes.ts';
-import type { Directories } from '../config/directories.ts';
-import type { Settings } from '../config/schema.ts';
 import type { SpawnEnd } from '../guest/guest.ts';
 import type { Entry } from '../ledger/ledger.ts';
 import type { LedgerWriter } from '../ledger/writer.ts';
-import type { Model } from '../providers/model.ts';
 import type { Decision } from '../review/decision.ts';
 import type { ReviewItem } from '../review/review-item.ts';
 import { openSandbox } from '../sandbox/open.ts';
@@ -27,29 +23,15 @@ import { digestInput, EntryRecorder, type Recorded, warnAboutSkipped } from './e
 import { launchSpec } from './launch-spec.ts';
 import { ProjectCopy } from './project-copy.ts';
 import { RunFolder, sweepRunFolders } from './run-folder.ts';
+import {
+  type Attach,
+  createEmit,
+  exitCodeOf,
+  type SessionEnding,
+  type SessionOptions,
+  type SessionParts,
+} from './session-parts.ts';
 import { type SessionFolder, SessionStore } from './store.ts';
-
-export interface SessionOptions {
-  face: 'chat' | 'run' | 'exec' | 'shell' | 'tour';
-  /** The first prompt or command, for lists. */
-  title: string;
-  project: HostPath;
-  home: HostPath;
-  directories: Directories;
-  settings: Settings;
-  backend: Backend;
-  model?: Model;
-  /** Takes every event with its time and session. Must not throw. */
-  onEvent: (event: SafeCoderEvent) => void;
-  /** Aborts the start; later work has signals of its own. */
-  signal: AbortSignal;
-  now?: () => Date;
-}
-
-export interface SessionEnding {
-  ok: boolean;
-  reason: string;
-}
 
 export class Session implements AsyncDisposable {
   readonly sandbox: Sandbox;
@@ -246,6 +228,11 @@ export class Session implements AsyncDisposable {
     return done;
   }
 
+  /** Why the session ended, so far; its own end may add a failure. */
+  get ending(): SessionEnding {
+    return this.#ending;
+  }
+
   /** Overrides why the session ended, for `session.end` and the record. */
   conclude(ending: SessionEnding): void {
     this.#ending = ending;
@@ -270,12 +257,7 @@ export class Session implements AsyncDisposable {
     if (this.isolation.level !== 'vm') await this.#agent[Symbol.asyncDispose]();
     await this.sandbox.end();
     await this.#settle();
-    this.#folder.update({
-      endedAt: (this.#options.now?.() ?? new Date()).toISOString(),
-      reason: this.#ending.reason,
-      usage: this.usage,
-      final: head.tree,
-    });
+    this.#recordEnd(head);
     this.#emit({
       type: 'session.end',
       ...this.#ending,
@@ -286,6 +268,22 @@ export class Session implements AsyncDisposable {
       usage: this.usage,
     });
   });
+
+  /** A record that can't be written leaves the session listed as interrupted; its end is told all the same. */
+  #recordEnd(head: Entry): void {
+    try {
+      this.#folder.update({
+        endedAt: (this.#options.now?.() ?? new Date()).toISOString(),
+        reason: this.#ending.reason,
+        usage: this.usage,
+        final: head.tree,
+      });
+    } catch (error) {
+      const { code, message, hint } = toSafeCoderError(error);
+      if (this.#ending.ok) this.#ending = { ok: false, reason: code };
+      this.#emit({ type: 'error', code, message, ...(hint === undefined ? {} : { hint }) });
+    }
+  }
 
   /** The ledger is whole either way; while it borrows, the project's own objects must stay. */
   async #settle(): Promise<void> {
@@ -327,41 +325,4 @@ export class Session implements AsyncDisposable {
       });
     }
   }
-}
-
-type Attach = (process: Awaited<ReturnType<Sandbox['exec']>>) => void;
-
-interface SessionParts {
-  folder: SessionFolder;
-  run: RunFolder;
-  copy: ProjectCopy;
-  ledger: LedgerWriter;
-  sandbox: Sandbox;
-  initial: Entry;
-  emit: Emit;
-}
-
-/** The exit code as a shell gives it: 128 and the signal's number for a killed command. */
-export function exitCodeOf(end: SpawnEnd): number {
-  return end.exitCode ?? 128 + (end.signal ?? 0);
-}
-
-/** Events with their time and session, kept before anyone sees them. Deltas and live output are not kept: their whole is. */
-function createEmit(options: SessionOptions, folder: SessionFolder, now: () => Date): Emit {
-  const passing = new Set(['progress', 'message.delta', 'reasoning.delta', 'tool.output']);
-  return (body) => {
-    const event: SafeCoderEvent = { ...body, at: now().toISOString(), session: folder.record.id };
-    if (!passing.has(body.type)) {
-      try {
-        folder.appendEvent(event);
-      } catch (error) {
-        throw new SafeCoderError(
-          'environment/disk-full',
-          `The session's events can't be written to ${folder.folder}.`,
-          { cause: error },
-        );
-      }
-    }
-    options.onEvent(event);
-  };
 }

@@ -108,6 +108,21 @@ export class SessionStore {
     );
   }
 
+  /** As {@link find}, and by its whole id also a session whose record is damaged: to be removed, as nothing else can be done. */
+  findToRemove(id: string, project: string): StoredSession {
+    const folder = join(this.root, id) as HostPath;
+    if (!ID.test(id) || !existsSync(folder) || this.#read(id) !== undefined) return this.find(id, project);
+    const record: SessionRecord = {
+      version: 1,
+      id,
+      project: '',
+      createdAt: '',
+      face: '',
+      title: 'the record is damaged',
+    };
+    return { folder, record, owner: liveOwner(join(folder, 'owner') as HostPath) };
+  }
+
   /** Deletes a session for good. Throws `session/busy` while it runs. */
   remove(session: StoredSession): void {
     if (session.owner !== undefined) {

@@ -211,10 +211,7 @@ async function finish(
   }
   if (terminated.aborted) code = EXIT.cancelled;
   const lost = await isLost(session);
-  code = await attempt(face, code, async () => {
-    await endSession(context, face, session);
-    return EXIT.done;
-  });
+  code = await attempt(face, code, () => endSession(context, face, session));
   return lost && code === EXIT.done ? EXIT.guest : code;
 }
 

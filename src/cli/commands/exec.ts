@@ -8,7 +8,8 @@ import {
 } from '../../base/errors.ts';
 import { escapeForTerminal } from '../../base/terminal-text.ts';
 import { showDuration } from '../../config/quantities.ts';
-import { exitCodeOf, type Session } from '../../session/session.ts';
+import type { Session } from '../../session/session.ts';
+import { exitCodeOf } from '../../session/session-parts.ts';
 import { type CommonFlags, type Context, createContext, withSignals } from '../context.ts';
 import { applyByMode, attempt, endSession, showChanges } from '../finish-session.ts';
 import { createFace, type Face, startSession } from '../start-session.ts';

@@ -1,7 +1,7 @@
 /** `shell`: an interactive shell in the sandbox, on a pseudo-terminal of the guest's. */
 import { EXIT, SafeCoderError } from '../../base/errors.ts';
 import type { GuestProcess } from '../../guest/guest.ts';
-import { exitCodeOf } from '../../session/session.ts';
+import { exitCodeOf } from '../../session/session-parts.ts';
 import { type CommonFlags, createContext, withSignals } from '../context.ts';
 import { applyByMode, attempt, endSession, showChanges } from '../finish-session.ts';
 import { createFace, startSession } from '../start-session.ts';

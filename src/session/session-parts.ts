@@ -1,0 +1,83 @@
+/** What a session is made from, and small things that are said about it. */
+import type { Backend } from '../backends/backend.ts';
+import { SafeCoderError } from '../base/errors.ts';
+import type { Emit, SafeCoderEvent } from '../base/events.ts';
+import type { HostPath } from '../base/path-bytes.ts';
+import type { Directories } from '../config/directories.ts';
+import type { Settings } from '../config/schema.ts';
+import type { GuestProcess, SpawnEnd } from '../guest/guest.ts';
+import type { Entry } from '../ledger/ledger.ts';
+import type { LedgerWriter } from '../ledger/writer.ts';
+import type { Model } from '../providers/model.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { ProjectCopy } from './project-copy.ts';
+import type { RunFolder } from './run-folder.ts';
+import type { SessionFolder } from './store.ts';
+
+export interface SessionOptions {
+  face: 'chat' | 'run' | 'exec' | 'shell' | 'tour';
+  /** The first prompt or command, for lists. */
+  title: string;
+  project: HostPath;
+  home: HostPath;
+  directories: Directories;
+  settings: Settings;
+  backend: Backend;
+  model?: Model;
+  /** Takes every event with its time and session. Must not throw. */
+  onEvent: (event: SafeCoderEvent) => void;
+  /** Aborts the start; later work has signals of its own. */
+  signal: AbortSignal;
+  now?: () => Date;
+}
+
+export interface SessionEnding {
+  ok: boolean;
+  reason: string;
+}
+
+/** Gets the running process, to feed and resize it. */
+export type Attach = (process: GuestProcess) => void;
+
+export interface SessionParts {
+  folder: SessionFolder;
+  run: RunFolder;
+  copy: ProjectCopy;
+  ledger: LedgerWriter;
+  sandbox: Sandbox;
+  initial: Entry;
+  emit: Emit;
+}
+
+/** The exit code as a shell gives it: 128 and the signal's number for a killed command. */
+export function exitCodeOf(end: SpawnEnd): number {
+  return end.exitCode ?? 128 + (end.signal ?? 0);
+}
+
+/**
+ * Events with their time and session, kept before anyone sees them. Deltas and live output are not kept: their whole is.
+ * What tells of an end is shown also when it can't be kept: the disk that is full may be why.
+ */
+export function createEmit(options: SessionOptions, folder: SessionFolder, now: () => Date): Emit {
+  const passing = new Set(['progress', 'message.delta', 'reasoning.delta', 'tool.output']);
+  const ending = new Set(['error', 'warning', 'turn.end', 'session.end']);
+  return (body) => {
+    const event: SafeCoderEvent = { ...body, at: now().toISOString(), session: folder.record.id };
+    if (!passing.has(body.type)) {
+      try {
+        folder.appendEvent(event);
+      } catch (error) {
+        if (!ending.has(body.type)) throw unwritable(folder, error);
+      }
+    }
+    options.onEvent(event);
+  };
+}
+
+function unwritable(folder: SessionFolder, cause: unknown): SafeCoderError {
+  return new SafeCoderError(
+    'environment/disk-full',
+    `The session's events can't be written to ${folder.folder}.`,
+    { cause, hint: 'Make room on the disk that holds it. What was recorded before is whole.' },
+  );
+}
