@@ -108,6 +108,15 @@ export function isSafeCoderError(error: unknown, code?: ErrorCode): error is Saf
 /** Any thrown value as a SafeCoderError; what nobody foresaw becomes `bug`. */
 export function toSafeCoderError(error: unknown): SafeCoderError {
   if (error instanceof SafeCoderError) return error;
+  // A clean-up failed after the work had: the work's own failure is what there is to tell.
+  if (error instanceof Error && 'suppressed' in error) return toSafeCoderError(error.suppressed);
+  if (isDiskFull(error)) {
+    const where = error instanceof Error && 'path' in error ? ` to write ${String(error.path)}` : '';
+    return new SafeCoderError('environment/disk-full', `No room left${where}.`, {
+      cause: error,
+      hint: 'Free some space or raise the quota, then try again.',
+    });
+  }
   if (error instanceof Error && error.name === 'AbortError') {
     return new SafeCoderError('cancelled', 'Cancelled.', { cause: error });
   }
@@ -116,6 +125,11 @@ export function toSafeCoderError(error: unknown): SafeCoderError {
     cause: error,
     hint: 'This is a bug in Safe Coder. Run again with SAFE_CODER_LOG=debug and report it.',
   });
+}
+
+/** Whether the system refused to write because a disk, or this user's share of it, is full. */
+function isDiskFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(errnoOf(error) ?? '');
 }
 
 /** The errno name of a Node system error (`ENOENT`), or undefined. */

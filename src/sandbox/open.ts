@@ -156,7 +156,7 @@ async function explain(error: unknown, launched: Launched, phase: string): Promi
   const why = reason === undefined ? error.message : `${error.message} (${reason})`;
   return new SafeCoderError(
     'backend/boot-failed',
-    `The ${launched.info.backend} sandbox did not get ready (phase: ${phase}): ${why}`,
+    `The ${launched.info.backend} sandbox did not get ready (phase: ${phase}): ${why}${console === '' ? '' : `\nconsole:\n${console}`}`,
     {
       cause: error,
       details: { phase, ...(console === '' ? {} : { console }) },

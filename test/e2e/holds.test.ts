@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -185,7 +186,7 @@ describe('a full disk on the host', () => {
   it('while the project is copied in is no session either', async (context) => {
     const { project, state, run } = setUp();
     mountSmall(context, state, '2M');
-    const noise = execFileSync('head', ['-c', '4000000', '/dev/urandom']);
+    const noise = randomBytes(4_000_000);
     writeFileSync(join(project, 'noise.bin'), noise);
     const before = pictureOf(project);
     const result = await run(['exec', '--demo', '--json', '--', 'true']);
@@ -212,8 +213,7 @@ describe('a full disk on the host', () => {
     const events = jsonLines(result.stdout);
     expect(events.find((event) => event.type === 'error')).toMatchObject({
       code: 'ledger/write-failed',
-      message: expect.stringMatching(/[Nn]o (room|space)/),
-      hint: expect.any(String),
+      hint: expect.stringMatching(/room|space/),
     });
     expect(events.at(-1)).toMatchObject({ type: 'session.end', ok: false, reason: 'ledger/write-failed' });
     expect(pictureOf(project)).toEqual(before);
@@ -224,7 +224,7 @@ describe('a full disk on the host', () => {
   });
 
   it('with no byte left for entry, event or record still ends in order', async (context) => {
-    const { home, project, state, model, run } = setUp([
+    const { project, state, model, run } = setUp([
       { calls: [{ tool: 'bash', input: { command: 'echo kept > kept.txt' } }] },
       { calls: [{ tool: 'bash', input: { command: 'cat /dev/zero > "$(cat where)" 2>/dev/null; true' } }] },
       { text: 'never' },
@@ -238,8 +238,7 @@ describe('a full disk on the host', () => {
     expect([result.code, result.stderr]).toEqual([4, '']);
     const events = jsonLines(result.stdout);
     expect(events.find((event) => event.type === 'error')).toMatchObject({
-      message: expect.stringMatching(/[Nn]o (room|space)|can't be written/),
-      hint: expect.any(String),
+      hint: expect.stringMatching(/room|space/),
     });
     expect(events.at(-1)).toMatchObject({ type: 'session.end', ok: false });
     expect(readdirSync(join(state, 'run'))).toEqual([]);
@@ -249,7 +248,6 @@ describe('a full disk on the host', () => {
     expect(readFileSync(join(project, 'kept.txt'), 'utf8')).toBe('kept\n');
     rmSync(join(project, 'kept.txt'));
     expect(pictureOf(project)).toEqual(before);
-    expect(home).toBeTruthy();
   });
 
   it('while changes are applied leaves the project as it was, and apply works once there is room', async (context) => {
@@ -343,9 +341,7 @@ describe('a provider that fails', () => {
 
   it('by stalling can be cancelled at once: exit code 130, and what was done is kept', async () => {
     const outcome = await runAgainst([made, { text: 'half of it', fault: { kind: 'stall', events: 4 } }], {
-      onStdout: (text, child) => {
-        if (text.includes('"message.delta"')) child.kill('SIGINT');
-      },
+      onStdout: signalOnce('"message.delta","text":"half', 'SIGINT'),
     });
     expect(outcome.code).toBe(130);
     expect(outcome.end).toMatchObject({ ok: false, reason: 'cancelled', changes: [{ path: 'made.txt' }] });
@@ -389,10 +385,8 @@ describe('a provider that fails', () => {
     await closed[Symbol.asyncDispose]();
     const result = await run(['run', 'x', '--demo', '--json', '--model', 'anthropic/x'], {
       env: { ANTHROPIC_API_KEY: 'sk-ant-test-key-1234', ANTHROPIC_BASE_URL: closed.url },
-      onStdout: (text, child) => {
-        // It is tried again for a while; a person who reads why can stop that.
-        if (text.includes('"retry"')) child.kill('SIGINT');
-      },
+      // It is tried again for a while; a person who reads why can stop that.
+      onStdout: signalOnce('"retry"', 'SIGINT'),
     });
     const events = jsonLines(result.stdout);
     expect(String(events.find((event) => event.type === 'retry')?.reason)).toMatch(/reach|refused/);
@@ -429,9 +423,7 @@ describe('SIGTERM', () => {
     ]);
     const before = pictureOf(project);
     const result = await run(['run', 'x', '--json', '--apply', 'all', ...model], {
-      onStdout: (text, child) => {
-        if (text.includes('begun\\n')) child.kill('SIGTERM');
-      },
+      onStdout: signalOnce('begun\\n', 'SIGTERM'),
     });
     expect(result.code).toBe(130);
     expect(jsonLines(result.stdout).at(-1)).toMatchObject({
@@ -542,6 +534,16 @@ describe('sessions side by side', () => {
     expect(readdirSync(join(state, 'sessions'))).toEqual([]);
   });
 });
+
+/** Sends a signal when a text has been said, and only then: a second one would end the program at once. */
+function signalOnce(text: string, signal: NodeJS.Signals): NonNullable<CliOptions['onStdout']> {
+  let isSent = false;
+  return (said, child) => {
+    if (isSent || !said.includes(text)) return;
+    isSent = true;
+    child.kill(signal);
+  };
+}
 
 /** Starts the program; it is killed when the test is over. */
 function start(args: readonly string[], home: HostPath, cwd: HostPath) {
