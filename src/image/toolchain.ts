@@ -11,6 +11,7 @@ import {
   readdir,
   readFile,
   readlink,
+  realpath,
   stat,
   symlink,
   writeFile,
@@ -103,7 +104,7 @@ export async function prepareToolchain(
   }
   // The package database makes dpkg and apt work; it says what is installed in /usr, which the guest sees anyway.
   if (await exists('/var/lib/dpkg/status')) binds.push({ from: '/var/lib/dpkg', at: '/var/lib/dpkg' });
-  for (const folder of options.folders) binds.push({ from: folder, at: folder });
+  for (const folder of options.folders) binds.push({ from: await realpath(folder), at: folder });
   const path = options.folders.map((folder) => `${folder}/bin`);
   return { base, binds, path };
 }

@@ -17,6 +17,8 @@ export interface BootOptions {
   cacheDir: HostPath;
   images: Images;
   runDir: HostPath;
+  /** The host's folder that the machine works on a copy of, if any. */
+  project?: string;
   machine: Omit<MachineSpec, 'memory' | 'incoming'>;
   diskBytes: number;
 }
@@ -94,7 +96,7 @@ function startQemu(
   const machine: MachineSpec = { ...options.machine, memory, incoming: state !== undefined };
   return VmProcess.start({
     bwrap: options.bwrap,
-    args: commandArguments(options.qemu, options.images, options.runDir, machine),
+    args: commandArguments(options.qemu, options.images, options.runDir, machine, options.project),
     runDir: options.runDir,
     ...(state === undefined ? {} : { stateFile: state.devices }),
   });

@@ -53,6 +53,7 @@ export function commandArguments(
   images: Images,
   runDir: HostPath,
   machine: MachineSpec,
+  project?: string,
 ): string[] {
   const jail = jailArguments({
     runDir,
@@ -61,6 +62,7 @@ export function commandArguments(
     toolchain: images.toolchain,
     rootLinks: images.rootLinks,
     usesKvm: machine.accel === 'kvm',
+    ...(project === undefined ? {} : { project }),
   });
   return [...jail, '--', qemu, ...machineArguments(machine), ...hostArguments(machine)];
 }

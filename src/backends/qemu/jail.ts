@@ -13,6 +13,8 @@ export interface JailSpec {
   toolchain: PreparedToolchain;
   /** Folders and links at the root that programs are loaded through: `usr` and, on older layouts, `lib` and others. */
   rootLinks: { name: string; target: string | undefined }[];
+  /** The project's own folder, where the machine is for one: it shows nowhere in the tree, as the guest has its copy. */
+  project?: string;
   usesKvm: boolean;
 }
 
@@ -36,6 +38,25 @@ export function jailArguments(spec: JailSpec): string[] {
     ...['--ro-bind', spec.kernel, JAIL.kernel, '--ro-bind', spec.initramfs, JAIL.initramfs],
     ...['--ro-bind', spec.toolchain.base, JAIL.tree],
     ...spec.toolchain.binds.flatMap((bind) => ['--ro-bind', bind.from, `${JAIL.tree}${bind.at}`]),
+    ...hideProject(spec),
     ...['--bind', spec.runDir, JAIL.run, '--chdir', '/', '--remount-ro', '/'],
   ];
+}
+
+/**
+ * An empty folder over the project where it lies in something shown, such as /usr/src/app: below the copy's mount,
+ * which the guest's root can take away, would be the real one, with what was withheld from the copy.
+ */
+function hideProject({ project, rootLinks, toolchain }: JailSpec): string[] {
+  if (project === undefined) return [];
+  const shown = [
+    { from: '/usr', to: '/usr' },
+    ...rootLinks
+      .filter((link) => link.target === undefined)
+      .map(({ name }) => ({ from: `/${name}`, to: `/${name}` })),
+    ...toolchain.binds.map(({ from, at }) => ({ from, to: `${JAIL.tree}${at}` })),
+  ];
+  return shown
+    .filter(({ from }) => `${project}/`.startsWith(`${from}/`))
+    .flatMap(({ from, to }) => ['--tmpfs', `${to}${project.slice(from.length)}`]);
 }

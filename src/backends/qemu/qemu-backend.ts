@@ -99,7 +99,9 @@ class QemuHost {
     throwIfCancelled(signal);
     await this.requireAvailable();
     const { accel } = await this.accelVerdict(signal);
-    const boot = await this.bootOptions(accel, spec, spec.runDir, signal);
+    // The workspace has the path that the project has on the host.
+    const options = await this.bootOptions(accel, spec, spec.runDir, signal);
+    const boot = { ...options, project: spec.workspace };
     const started = (await this.#tryRestore(boot, signal)) ?? {
       ...(await bootVm(boot, signal)),
       restored: false,

@@ -76,6 +76,33 @@ test('the jail has no network, no capability, no environment, and one writable f
   ]);
 });
 
+test('a project inside a folder that is shown is hidden wherever it would show', () => {
+  const hidden = (project: string) => {
+    const args = jailArguments({
+      runDir: '/home/me/run' as HostPath,
+      kernel: '/cache/vmlinux' as HostPath,
+      initramfs: '/cache/initramfs' as HostPath,
+      toolchain: {
+        base: '/cache/tree' as HostPath,
+        binds: [
+          { from: '/usr', at: '/usr' },
+          { from: '/data/node', at: '/opt/node' },
+        ],
+        path: [],
+      },
+      rootLinks: [],
+      usesKvm: false,
+      project,
+    });
+    return args.flatMap((arg, at) => (arg === '--tmpfs' ? [args[at + 1]] : []));
+  };
+  expect(hidden('/usr/src/app')).toEqual(['/usr/src/app', '/tree/usr/src/app']);
+  expect(hidden('/data/node/lib/app')).toEqual(['/tree/opt/node/lib/app']);
+  expect(hidden('/data/node')).toEqual(['/tree/opt/node']);
+  expect(hidden('/data/node-app')).toEqual([]);
+  expect(hidden('/home/me/usr/app')).toEqual([]);
+});
+
 describe('the set-up of a guest', () => {
   const spec = {
     id: 'a/b;rm -rf',
