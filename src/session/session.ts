@@ -144,6 +144,8 @@ export class Session implements AsyncDisposable {
 
   /** One turn of the agent. Never throws; afterwards a sweep has recorded what background jobs did. */
   async prompt(text: string, options: AgentOptions): Promise<SessionEnding> {
+    // A chat is known by what was asked first.
+    if (this.#agent.turns === 0) this.#folder.update({ title: text.slice(0, 500) });
     this.#ending = await this.#agent.turn(text, options);
     await this.#sweepQuietly();
     return this.#ending;

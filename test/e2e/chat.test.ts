@@ -64,7 +64,10 @@ describe('chat in a terminal', () => {
     terminal.type('\x03');
     await terminal.waitFor(/apply>$/);
     terminal.type('\r');
-    expect(await terminal.exited).toBe(0);
+    expect([await terminal.exited, terminal.screen()]).toEqual([
+      0,
+      expect.stringContaining('Stopped sandbox'),
+    ]);
     expect(pictureOf(project)).toEqual(before);
     const entries = jsonLines((await run(['log', '--json'])).stdout);
     expect(entries.at(-1)).toMatchObject({ tool: 'bash', ok: false, changed: ['half.txt'] });
@@ -110,6 +113,8 @@ describe('chat in a terminal', () => {
       undefined,
       'exec',
     ]);
+    const [session] = jsonLines((await run(['sessions', '--json'])).stdout);
+    expect(session?.title).toBe('first line\nsecond line');
   });
 
   it('does not let keys typed ahead answer the question of the end', async () => {

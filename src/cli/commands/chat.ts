@@ -211,6 +211,8 @@ async function finish(
   }
   if (terminated.aborted) code = EXIT.cancelled;
   const lost = await isLost(session);
+  // A chat that the person left is done, however its last turn ended.
+  if (!lost) session.conclude({ ok: !terminated.aborted, reason: terminated.aborted ? 'cancelled' : 'done' });
   code = await attempt(face, code, () => endSession(context, face, session));
   return lost && code === EXIT.done ? EXIT.guest : code;
 }
