@@ -105,9 +105,10 @@ async function fetchAll(
     parts = [];
     size = 0;
     const { path } = result;
-    const hadState = seen.has(path);
+    // In a sweep nothing runs that could take it away: what is listed and not there is being hidden.
+    const isMissed = seen.has(path) || options.isSweep;
     if (!result.ok) {
-      takeFailure(result, listed.has(path), hadState, out);
+      takeFailure(result, listed.has(path), isMissed, out);
       return;
     }
     if (result.wasCut || (result.stat.kind !== 'file' && result.stat.kind !== 'symlink')) {
@@ -131,7 +132,7 @@ async function fetchAll(
 function takeFailure(
   result: { path: RelPath; errno: number },
   wasListed: boolean,
-  hadState: boolean,
+  isMissed: boolean,
   out: Collected,
 ): void {
   const { path, errno } = result;
@@ -141,7 +142,7 @@ function takeFailure(
   } else if (wasListed) {
     // It went between the list and the reading: the next capture sees what became of it.
     out.kept.add(path);
-    if (hadState) out.skipped.push({ path, reason: 'unstable', detail: 'it vanished while it was captured' });
+    if (isMissed) out.skipped.push({ path, reason: 'unstable', detail: 'it vanished while it was captured' });
   } else {
     out.absent.add(path);
   }

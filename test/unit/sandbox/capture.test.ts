@@ -421,6 +421,14 @@ describe.each(['overlay', 'walk'] as const)('capture by %s', (mode) => {
     bench.expectTreeIsWalk();
   });
 
+  it('tells of a new file that a sweep lists and cannot read, as when the guest took the mount away', async () => {
+    const bench = await Bench.learned(mode);
+    bench.model.put('new', file('hidden'));
+    bench.model.afterList = () => bench.model.remove('new');
+    const capture = await bench.capture({ sweep: true });
+    expect(capture.skipped.map(({ path, reason }) => [path, reason])).toEqual([['new', 'unstable']]);
+  });
+
   it('notices that the root .git changed, and captures nothing of it', async () => {
     const base = { ...BASE, '.git/HEAD': file('ref: main') };
     const bench = await Bench.learned(mode, base);
