@@ -47,7 +47,12 @@ knip --no-progress || failed=$((failed + 1))
 step "guest agent: build with warnings as errors, tests under sanitizers"
 run "the guest agent's tests" make -s -C guest test
 step "guest agent: fuzzing for ${FUZZ_SECONDS:-20} s"
-make -s -C guest fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-20}" || failed=$((failed + 1))
+if make -s -C guest fuzz FUZZ_SECONDS="${FUZZ_SECONDS:-20}" >"$log" 2>&1; then
+  grep -E '^(Done|stat::number_of_executed_units)' "$log" || true
+else
+  tail -n 60 "$log"
+  failed=$((failed + 1))
+fi
 step "program"
 run "vitest" vitest run
 
