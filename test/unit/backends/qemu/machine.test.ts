@@ -32,6 +32,11 @@ describe('the machine', () => {
     expect(machineArguments({ ...machine, accel: 'kvm' }).join(' ')).not.toContain('tsc_early_khz=');
   });
 
+  test('starts every program at the same addresses when it is emulated, and only then', () => {
+    expect(machineArguments(machine).join(' ')).toMatch(/ norandmaps/);
+    expect(machineArguments({ ...machine, accel: 'kvm' }).join(' ')).not.toContain('norandmaps');
+  });
+
   test('maps the memory of a saved state privately', () => {
     const memory = { kind: 'file', path: '/run/vm/memory', isShared: false } as const;
     const restored = hostArguments({ ...machine, memory, incoming: true }).join(' ');
