@@ -18,6 +18,8 @@
 
 /* A directory with a longer path is not descended: any name in it still makes a path of the wire. */
 enum { MOST_DIRECTORY_PATH = MAX_TREE_PATH - 1 - NAME_MAX };
+/* Paths and targets of one list together: the host keeps them all. */
+enum { MOST_LISTED_BYTES = 64 << 20 };
 
 static char path[MAX_TREE_PATH + NAME_MAX + 2];
 static DIR *levels[MAX_TREE_DEPTH];
@@ -27,6 +29,7 @@ static size_t prune_count;
 static bool is_overlay;
 static uint64_t top_device;
 static uint64_t entries, most;
+static uint64_t listed_bytes;
 
 static int compare(const void *a, const void *b)
 {
@@ -73,6 +76,7 @@ static void put_entry(const struct file_stat *s, size_t length, const char *targ
         write_str16(&w, target, target_length);
     worker_put(entry, w.used);
     entries++;
+    listed_bytes += length + target_length;
 }
 
 static void put_symlink(int dir, const char *name, struct file_stat *s, size_t length)
@@ -162,7 +166,7 @@ static bool walk(DIR *top)
         }
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
-        if (entries == most)
+        if (entries == most || listed_bytes >= MOST_LISTED_BYTES)
             return true;
         size_t at = path_ends[depth], name_length = strlen(e->d_name);
         if (at > 0)

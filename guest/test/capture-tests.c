@@ -126,6 +126,28 @@ static void a_walk_reports_every_kind_parents_first(void)
     CHECK(change_count == 5 && is_truncated);
 }
 
+static void a_list_of_long_texts_is_cut_short(void)
+{
+    static char target[4001];
+    const char *f = temporary_folder();
+    memset(target, 'x', sizeof target - 1);
+    for (int i = 0; i < 18000; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "l%d", i);
+        CHECK_EQUAL(symlink(target, in_folder(f, name)), 0);
+    }
+    set_workspace(f, "");
+    struct writer w = payload_new();
+    write_u32(&w, CHANGES_WALK);
+    write_u32(&w, 100000);
+    write_u16(&w, 0);
+    struct answer a = host_ask(&h, T_CHANGES, &w, NULL, 0);
+    CHECK(a.type == T_END && a.end[8] == 1);
+    uint64_t count = number_at(a.end, 0, 4);
+    CHECK(count > 16000 && count < 18000);
+    free(a.out);
+}
+
 static void overlay_capture_without_an_upper_layer_is_an_error(void)
 {
     set_workspace(temporary_folder(), "");
@@ -422,6 +444,7 @@ const struct test capture_tests[] = {
     {"the agent starts", open_connection},
     {"capture before SETUP is an error", capture_before_setup_is_an_error},
     {"a walk reports every kind, parents first", a_walk_reports_every_kind_parents_first},
+    {"a list of long texts is cut short", a_list_of_long_texts_is_cut_short},
     {"overlay capture without an upper layer is an error", overlay_capture_without_an_upper_layer_is_an_error},
     {"a directory that cannot be opened is said to be so", a_directory_that_cannot_be_opened_is_said_to_be_so},
     {"deep directories are bounded", deep_directories_are_bounded},

@@ -6,6 +6,8 @@ import { readStat, STAT_BYTES, type StatRecord } from './stat-record.ts';
 
 /** The longest path that CHANGES reports and FETCH takes. */
 export const MAX_REPORTED_PATH = 16_383;
+/** Paths and targets of one list of changes together; a guest cuts its list short there. */
+const MAX_LISTED_BYTES = 64 << 20;
 const MAX_NAME = 255;
 const MAX_TARGET = 4095;
 
@@ -94,11 +96,12 @@ export class ListDecoder {
   }
 }
 
-/** CHANGES: checks paths and the number of entries. */
+/** CHANGES: checks paths, the number of entries and what they hold together, as all of it is kept. */
 export class ChangesDecoder {
   readonly #pieces = new Pieces();
   readonly #max: number;
   readonly #onChange: (entry: ChangedEntry) => void;
+  #listedBytes = 0;
   count = 0;
 
   constructor(max: number, onChange: (entry: ChangedEntry) => void) {
@@ -124,9 +127,10 @@ export class ChangesDecoder {
     end += size;
     if (bytes.length < end) return at - end;
     const entry: ChangedEntry = { path: readPath(bytes.subarray(pathAt, end)), stat };
+    let targetSize = 0;
     if (stat.kind === 'symlink') {
       if (bytes.length < end + 2) return at - end - 2;
-      const targetSize = bytes.readUInt16LE(end);
+      targetSize = bytes.readUInt16LE(end);
       if (targetSize === 0 || targetSize > MAX_TARGET) throw badFrame(`a link target of ${targetSize} bytes`);
       end += 2 + targetSize;
       if (bytes.length < end) return at - end;
@@ -134,6 +138,8 @@ export class ChangesDecoder {
       if (entry.target.includes('\0')) throw badFrame('a link target with a NUL byte');
     }
     if (this.count >= this.#max) throw badFrame('more changes than asked for');
+    if (this.#listedBytes >= MAX_LISTED_BYTES) throw badFrame('a list of changes that never ends');
+    this.#listedBytes += size + targetSize;
     this.count += 1;
     this.#onChange(entry);
     return end;

@@ -8,6 +8,7 @@ import { openGuest } from '../../src/guest/client.ts';
 import type { Deadlines } from '../../src/guest/deadlines.ts';
 import type { Guest } from '../../src/guest/guest.ts';
 import { ByteWriter } from '../../src/protocol/byte-writer.ts';
+import { ChangesDecoder } from '../../src/protocol/entry-decoder.ts';
 import { encodeFrame, FRAME, HEADER_BYTES } from '../../src/protocol/frames.ts';
 import { type StatRecord, writeStat } from '../../src/protocol/stat-record.ts';
 import { FakeGuest } from '../support/fake-guest.ts';
@@ -500,4 +501,18 @@ describe('P14: a guest that is gone stays gone', () => {
     expect(await Promise.all(all)).toEqual(['guest/lost', 'guest/lost', 'guest/lost']);
     await expectEnded(fake, guest, { code: 'guest/lost' });
   });
+});
+
+it('a list of changes can make the host keep 64 MiB of paths, and no more', () => {
+  let bytes = 0;
+  const decoder = new ChangesDecoder(500_000, ({ path }) => {
+    bytes += path.length;
+  });
+  const entry = change(`${'d/'.repeat(8000)}f`);
+  const flood = () => {
+    for (let sent = 0; sent < 5000; sent++) decoder.push(entry);
+  };
+  expect(flood).toThrow(expect.objectContaining(BAD));
+  expect(bytes).toBeGreaterThanOrEqual(64 << 20);
+  expect(bytes).toBeLessThan((64 << 20) + 16_384);
 });
