@@ -5,8 +5,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Backend } from '../backends/backend.ts';
 import type { QemuBackend } from '../backends/qemu/qemu-backend.ts';
+import { isSafeCoderError, SafeCoderError } from '../base/errors.ts';
 import type { EventBody, SafeCoderEvent } from '../base/events.ts';
-import type { HostPath } from '../base/path-bytes.ts';
+import { type HostPath, showPath } from '../base/path-bytes.ts';
 import { createJsonLines } from '../headless/json-lines.ts';
 import type { Model } from '../providers/model.ts';
 import { settleInterrupted } from '../session/apply-changes.ts';
@@ -53,19 +54,33 @@ export async function startSession(context: Context, face: Face, options: StartO
     face.show({ ...event, at: new Date().toISOString(), session: '' }),
   );
   const backend = await chooseBackend(context.config.settings, await createBackends(context, face));
-  const session = await Session.start({
-    face: options.face,
-    title: options.title,
-    project: options.project ?? context.project,
-    home: context.home,
-    directories: context.directories,
-    settings: context.config.settings,
-    backend,
-    ...(options.model ? { model: options.model } : {}),
-    onEvent: face.show,
-    signal: options.signal,
+  try {
+    return await Session.start({
+      face: options.face,
+      title: options.title,
+      project: options.project ?? context.project,
+      home: context.home,
+      directories: context.directories,
+      settings: context.config.settings,
+      backend,
+      ...(options.model ? { model: options.model } : {}),
+      onEvent: face.show,
+      signal: options.signal,
+    });
+  } catch (error) {
+    throw withCacheHint(error, context.directories.cache);
+  }
+}
+
+/** A machine that does not start may be made of damaged files, which nobody notices before. */
+function withCacheHint(error: unknown, cache: HostPath): unknown {
+  if (!isSafeCoderError(error, 'backend/boot-failed')) return error;
+  const mend = `If nothing is, remove ${showPath(cache)}: kernel and images are then made anew.`;
+  return new SafeCoderError(error.code, error.message, {
+    hint: error.hint === undefined ? mend : `${error.hint}\n${mend}`,
+    ...(error.details === undefined ? {} : { details: error.details }),
+    cause: error,
   });
-  return session;
 }
 
 /** The backends of the level that the settings ask for; another level's are not even loaded. */
