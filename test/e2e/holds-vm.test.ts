@@ -17,11 +17,15 @@ import {
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, it, onTestFinished, type TestContext } from 'vitest';
+import { toSafeCoderError } from '../../src/base/errors.ts';
+import type { HostPath } from '../../src/base/path-bytes.ts';
 import { killGroup } from '../../src/base/process.ts';
+import { openSandbox } from '../../src/sandbox/open.ts';
+import type { ProjectSource } from '../../src/sandbox/project-source.ts';
 import { type CliOptions, cliCommand, cliEnvironment, jsonLines, runCli } from '../support/cli.ts';
 import { makeProject, pictureOf } from '../support/project.ts';
 import { temporaryFolder } from '../support/temp.ts';
-import { testCacheHome, vmOrSkip } from '../support/vm.ts';
+import { testCacheHome, testQemu, vmOrSkip, vmSpec } from '../support/vm.ts';
 
 /** The machine that all VM tests share a saved state of. */
 const SMALL = ['--cpus', '1', '--memory', '512M', '--disk', '1G'];
@@ -77,6 +81,17 @@ function processesNaming(text: string): string[] {
 /** Waits until the condition holds; a test that waits for what never comes fails by its own time limit. */
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await sleep(5);
+}
+
+/** A cache with the tests' kernel in it, to be damaged. */
+function copyCache(what: RegExp): string {
+  const cache = temporaryFolder();
+  mkdirSync(join(cache, 'safe-coder'), { mode: 0o700 });
+  const shared = join(testCacheHome(), 'safe-coder');
+  for (const name of readdirSync(shared).filter((entry) => what.test(entry))) {
+    execFileSync('cp', ['-a', '--sparse=always', join(shared, name), join(cache, 'safe-coder', name)]);
+  }
+  return cache;
 }
 
 beforeEach(async ({ skip }) => {
@@ -219,18 +234,10 @@ describe('a full disk on the host', () => {
 
 describe('what a machine is made of', () => {
   /** Runs the program where one path holds another file, for it and its children only. */
-  function where(context: Pick<TestContext, 'skip'>, replaced: Record<string, string>, more = ''): string[] {
+  function where(context: Pick<TestContext, 'skip'>, replaced: Record<string, string>): string[] {
     if (process.getuid?.() !== 0) context.skip('a mount namespace of its own needs root');
     const binds = Object.entries(replaced).map(([path, by]) => `mount --bind '${by}' '${path}' && `);
-    return [
-      'unshare',
-      '--mount',
-      ...more.split(' ').filter(Boolean),
-      'sh',
-      '-c',
-      `${binds.join('')}exec "$@"`,
-      'sh',
-    ];
+    return ['unshare', '--mount', 'sh', '-c', `${binds.join('')}exec "$@"`, 'sh'];
   }
 
   for (const [name, path, packageName] of [
@@ -287,28 +294,18 @@ describe('what a machine is made of', () => {
     expect(machineFiles(state)).toEqual([]);
   });
 
-  /** A cache with the tests' kernel in it, to be damaged. */
-  function copyCache(what: RegExp): string {
-    const cache = temporaryFolder();
-    mkdirSync(join(cache, 'safe-coder'), { mode: 0o700 });
-    const shared = join(testCacheHome(), 'safe-coder');
-    for (const name of readdirSync(shared).filter((entry) => what.test(entry))) {
-      execFileSync('cp', ['-a', '--sparse=always', join(shared, name), join(cache, 'safe-coder', name)]);
-    }
-    return cache;
-  }
-
   it('is fetched again when the kernel in the cache was cut, and says so when that fails', async (context) => {
     const cache = copyCache(/^(kernel|accel\.json)$/);
     const { state, run } = setUp({ cache });
     const kernel = join(cache, 'safe-coder/kernel/vmlinux');
     truncateSync(kernel, 1000);
-    // Without a network, so that nothing is fetched by a test.
-    const through = where(context, {}, '--net');
+    const apt = join(cache, 'apt-get');
+    writeFileSync(apt, '#!/bin/sh\necho "E: Failed to fetch the package" >&2\nexit 100\n', { mode: 0o755 });
+    const through = where(context, { '/usr/bin/apt-get': apt });
     const result = await run(['exec', ...SMALL, '--', 'true'], { through });
     expect([result.code, result.stderr]).toEqual([
       4,
-      expect.stringMatching(/kernel could not be prepared: apt-get download failed/),
+      expect.stringMatching(/kernel could not be prepared: apt-get download failed: E: Failed to fetch/),
     ]);
     expect(result.stderr).toMatch(/Check the network/);
     expect(existsSync(kernel)).toBe(false);
@@ -324,7 +321,7 @@ describe('what a machine is made of', () => {
     closeSync(fd);
     const result = await run(['exec', ...SMALL, '--', 'true']);
     expect([result.code, result.stderr]).toEqual([4, expect.stringMatching(/did not start/)]);
-    expect(result.stderr).toContain(join(cache, 'safe-coder/kernel'));
+    expect(result.stderr).toContain(`remove ${cache}/safe-coder: kernel and images are then made anew`);
     expect(machineFiles(state)).toEqual([]);
   });
 
@@ -341,3 +338,61 @@ describe('what a machine is made of', () => {
     expect(sizes).toContain(512 << 20);
   });
 });
+
+describe('a guest agent', () => {
+  it.each([
+    [
+      'never says a word',
+      'for (;;) pause();',
+      /phase: greet.*within 2000 ms[\s\S]*console:\n[\s\S]*a mute agent runs/,
+    ],
+    [
+      'ends at once',
+      'return 3;',
+      /phase: greet[\s\S]*console:\n[\s\S]*Attempted to kill init! exitcode=0x00000300/,
+    ],
+  ])(
+    'that %s is told with the phase and the last of its console, and nothing is left',
+    async (_, behave, told) => {
+      const folder = temporaryFolder();
+      const source = join(folder, 'agent.c');
+      writeFileSync(
+        source,
+        `#include <stdio.h>\n#include <unistd.h>\nint main(void) { puts("a mute agent runs"); fflush(stdout); ${behave} }\n`,
+      );
+      const agentBinary = join(folder, 'agent') as HostPath;
+      execFileSync('gcc', ['-static', '-o', agentBinary, source]);
+      const runDir = join(folder, 'run') as HostPath;
+      mkdirSync(runDir, { mode: 0o700 });
+      // Its image of the agent goes into a cache of its own, beside the tests' kernel.
+      const cacheDir = join(copyCache(/^(kernel|accel\.json|scratch)$/), 'safe-coder') as HostPath;
+      const opening = openSandbox({
+        backend: testQemu({ agentBinary, cacheDir, useSavedStates: false }),
+        spec: vmSpec(runDir),
+        source: emptyProject,
+        signal: new AbortController().signal,
+        emit: () => undefined,
+        deadlines: { helloMs: 2000 },
+      });
+      const error = await opening.then(
+        () => undefined,
+        (failure: unknown) => toSafeCoderError(failure),
+      );
+      expect([error?.code, error?.exitCode]).toEqual(['backend/boot-failed', 4]);
+      expect(error?.message).toMatch(told);
+      expect(error?.hint).toContain('safe-coder doctor');
+      expect(processesNaming(runDir)).toEqual([]);
+    },
+  );
+});
+
+const emptyProject: ProjectSource = {
+  writeImage: async (file) => {
+    writeFileSync(file, '');
+    return { files: new Map(), isIgnored: () => false };
+  },
+  entries: () => {
+    throw new Error('a machine takes an image');
+  },
+  manifest: async () => ({ files: new Map(), isIgnored: () => false }),
+};

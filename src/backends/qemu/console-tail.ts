@@ -13,14 +13,15 @@ export class ConsoleTail {
     this.#kept = Buffer.from(joined.subarray(-KEPT_BYTES));
   }
 
-  /** The last lines, without control characters; empty when there was nothing. */
+  /** The last lines, and before them why the kernel gave up if it did; no control characters. Empty when there was nothing. */
   text(): string {
-    return this.#kept
+    const lines = this.#kept
       .toString('utf8')
       .split(/\r?\n/)
       .map((line) => escapeForTerminal(line.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '')).slice(0, SHOWN_COLUMNS))
-      .filter((line) => line.trim() !== '')
-      .slice(-SHOWN_LINES)
-      .join('\n');
+      .filter((line) => line.trim() !== '');
+    const shown = lines.slice(-SHOWN_LINES);
+    const panic = lines.findLast((line) => line.includes('Kernel panic'));
+    return (panic === undefined || shown.includes(panic) ? shown : [panic, '...', ...shown]).join('\n');
   }
 }
