@@ -13,12 +13,13 @@ import {
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, expect, test } from 'vitest';
+import { SYSTEM_PATH } from '../../src/backends/qemu/qemu-backend.ts';
 import { delay } from '../../src/base/lifetime.ts';
 import type { HostPath } from '../../src/base/path-bytes.ts';
 import { prepareKernel } from '../../src/image/kernel.ts';
 import type { SetupOperation } from '../../src/protocol/setup.ts';
 import { temporaryFolder } from '../support/temp.ts';
-import { agentBinary, testCache, testQemu, vmOrSkip, vmSpec } from '../support/vm.ts';
+import { agentBinary, smallMachine, testCache, testQemu, vmOrSkip, vmSpec } from '../support/vm.ts';
 import { startVm } from '../support/vm-sandbox.ts';
 
 // The first preparation on a machine fetches a kernel and boots once.
@@ -232,6 +233,26 @@ test('a damaged saved state is removed, and the machine starts without it', asyn
   expect(warnings.join()).toContain('booted instead of restored');
   expect((await sh('cat a.txt')).text).toBe('content of a\n');
   expect(before.filter((name) => !existsSync(`${states}/${name}`))).toHaveLength(1);
+});
+
+test('a jail that stopped working since it was tried is told of with its mend, and costs no saved state', async () => {
+  const folder = temporaryFolder();
+  const script = `[ ! -e ${folder}/broken ] || { echo "bwrap: no namespace" >&2; exit 1; }; exec /usr/bin/bwrap "$@"`;
+  writeFileSync(`${folder}/bwrap`, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const warnings: string[] = [];
+  const options = {
+    path: `${folder}:${SYSTEM_PATH}`,
+    onWarning: (message: string) => warnings.push(message),
+  };
+  expect(await testQemu(options).missing()).toBeUndefined();
+  await testQemu(options).prepare(smallMachine);
+  const states = readdirSync(`${testCache()}/states`);
+  writeFileSync(`${folder}/broken`, '');
+  const launch = testQemu(options).launch(vmSpec(temporaryFolder()), new AbortController().signal);
+  const said = { code: 'backend/unavailable', hint: expect.stringContaining('userns') };
+  await expect(launch).rejects.toMatchObject(said);
+  expect(readdirSync(`${testCache()}/states`)).toEqual(expect.arrayContaining(states));
+  expect(warnings).toEqual([]);
 });
 
 test('an ordinary user can do all of it, with a cache of their own', (context) => {

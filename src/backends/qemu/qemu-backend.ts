@@ -8,9 +8,10 @@ import type { Backend, BackendMissing, Launched, LaunchSpec } from '../backend.t
 import { type AccelVerdict, decideAccel, hostCpu } from './accel.ts';
 import { type BootOptions, bootVm, makeState, probeBoot, type RunningVm, restoreVm } from './boot.ts';
 import { guestUser, planSetup } from './guest-setup.ts';
+import { HostCheck } from './host-check.ts';
 import { type Images, prepareImages, stateKey } from './images.ts';
 import { JAIL } from './machine.ts';
-import { findMissing, findProgram, qemuVersion } from './requirements.ts';
+import { findProgram } from './requirements.ts';
 import { readState, type SavedState, statesFolder } from './saved-state.ts';
 import { hostTscKhz } from './tsc.ts';
 
@@ -79,20 +80,30 @@ export function createQemuBackend(options: QemuOptions): QemuBackend {
 class QemuHost {
   readonly #options: QemuOptions;
   readonly #path: string;
+  readonly #check: HostCheck;
 
   constructor(options: QemuOptions) {
     this.#options = options;
     this.#path = options.path ?? SYSTEM_PATH;
+    const { cacheDir, qemuPath } = options;
+    this.#check = new HostCheck({
+      cacheDir,
+      path: this.#path,
+      ...(qemuPath === undefined ? {} : { qemuPath }),
+    });
   }
 
-  async missing(): Promise<BackendMissing | undefined> {
-    return findMissing(this.#path, this.#options.qemuPath);
+  missing(): Promise<BackendMissing | undefined> {
+    return this.#check.missing();
   }
 
   async requireAvailable(): Promise<void> {
-    const lack = await this.missing();
-    if (lack === undefined) return;
-    throw new SafeCoderError('backend/unavailable', lack.reason, { hint: `Run: ${lack.mend}` });
+    refuse(await this.#check.missing());
+  }
+
+  /** For a failure: when this machine can't run the backend any more, that is what there is to tell. */
+  async #requireStillAvailable(): Promise<void> {
+    refuse(await this.#check.missingNow());
   }
 
   async launch(spec: LaunchSpec, signal: AbortSignal): Promise<Launched> {
@@ -103,7 +114,7 @@ class QemuHost {
     const options = await this.bootOptions(accel, spec, spec.runDir, signal);
     const boot = { ...options, project: spec.workspace };
     const started = (await this.#tryRestore(boot, signal)) ?? {
-      ...(await bootVm(boot, signal)),
+      ...(await this.#boot(boot, signal)),
       restored: false,
     };
     return this.#describe(spec, accel, started);
@@ -114,7 +125,7 @@ class QemuHost {
     if (forced !== undefined) return { accel: forced, reason: 'asked for by the settings' };
     return decideAccel({
       cacheDir: this.#options.cacheDir,
-      qemuVersion: await qemuVersion(await this.#program('qemu-system-x86_64')),
+      qemuVersion: await this.#check.qemuVersion(),
       probe: () =>
         this.#withRunDir(async (runDir) => {
           this.#options.onProgress?.('testing hardware virtualisation');
@@ -148,7 +159,7 @@ class QemuHost {
   /** The saved state for these options; made by one boot when there is none. */
   async findOrMakeState(boot: BootOptions, signal?: AbortSignal): Promise<SavedState> {
     const key = stateKey({
-      qemuVersion: await qemuVersion(boot.qemu),
+      qemuVersion: await this.#check.qemuVersion(),
       hostCpu: hostCpu(),
       images: boot.images,
       machine: { ...boot.machine, memory: { kind: 'fresh' }, incoming: false },
@@ -183,12 +194,23 @@ class QemuHost {
       return { ...(await restoreVm(boot, state, signal)), restored: true };
     } catch (error) {
       throwIfCancelled(signal);
+      await this.#requireStillAvailable();
       if (state !== undefined) await rm(state.folder, { recursive: true, force: true });
       await rm(`${boot.runDir}/${JAIL.scratch}`, { force: true });
       await rm(`${boot.runDir}/${JAIL.memory}`, { force: true });
       const why = toSafeCoderError(error).message;
       this.#options.onWarning?.(`The virtual machine is booted instead of restored: ${why}`);
       return undefined;
+    }
+  }
+
+  async #boot(boot: BootOptions, signal: AbortSignal): Promise<RunningVm> {
+    try {
+      return await bootVm(boot, signal);
+    } catch (error) {
+      throwIfCancelled(signal);
+      await this.#requireStillAvailable();
+      throw error;
     }
   }
 
@@ -263,4 +285,9 @@ class QemuHost {
       await rm(runDir, { recursive: true, force: true });
     }
   }
+}
+
+function refuse(lack: BackendMissing | undefined): void {
+  if (lack === undefined) return;
+  throw new SafeCoderError('backend/unavailable', lack.reason, { hint: `Run: ${lack.mend}` });
 }

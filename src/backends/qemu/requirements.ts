@@ -13,7 +13,7 @@ export interface Requirement {
 }
 
 const QEMU_PACKAGE = 'qemu-system-x86';
-const QEMU = 'qemu-system-x86_64';
+export const QEMU = 'qemu-system-x86_64';
 
 const REQUIREMENTS: readonly Requirement[] = [
   { program: QEMU, package: QEMU_PACKAGE, reason: 'runs the virtual machine' },
@@ -45,8 +45,8 @@ export async function findProgram(name: string, path: string): Promise<string | 
   return undefined;
 }
 
-/** What stands in the way, with the exact mend; undefined when nothing does. */
-export async function findMissing(path: string, qemuPath?: string): Promise<BackendMissing | undefined> {
+/** What is not there at all, with the exact mend; undefined when everything is. Runs nothing. */
+export async function findLacking(path: string, qemuPath?: string): Promise<BackendMissing | undefined> {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     return {
       reason: `The QEMU backend runs on Linux on x86-64; this is ${process.platform} on ${process.arch}.`,
@@ -67,19 +67,22 @@ export async function findMissing(path: string, qemuPath?: string): Promise<Back
       mend: `${sudo}apt-get install -y --no-install-recommends ${packages}`,
     };
   }
-  const qemu = qemuPath ?? (await findProgram(QEMU, path)) ?? QEMU;
-  const [tooOld, jail] = await Promise.all([qemuFault(qemu), jailFault(await findProgram('bwrap', path))]);
+  if (qemuPath !== undefined && (await findProgram(basename(qemuPath), dirname(qemuPath))) === undefined) {
+    return {
+      reason: `${qemuPath} is not there or can't be run.`,
+      mend: `sudo apt-get install -y ${QEMU_PACKAGE}`,
+    };
+  }
+  return undefined;
+}
+
+/** What is wrong with programs that are there: a QEMU that is too old, a jail that can't be made. Runs both. */
+export async function tryPrograms(qemu: string, bwrap: string): Promise<BackendMissing | undefined> {
+  const [tooOld, jail] = await Promise.all([qemuFault(qemu), jailFault(bwrap)]);
   return tooOld ?? jail;
 }
 
 async function qemuFault(program: string): Promise<BackendMissing | undefined> {
-  const found = await findProgram(basename(program), dirname(program));
-  if (found === undefined) {
-    return {
-      reason: `${program} is not there or can't be run.`,
-      mend: `sudo apt-get install -y ${QEMU_PACKAGE}`,
-    };
-  }
   const version = await qemuVersion(program);
   const numbers = /(\d+)\.(\d+)/.exec(version);
   const [major, minor] = [Number(numbers?.[1] ?? 0), Number(numbers?.[2] ?? 0)];
@@ -92,7 +95,7 @@ async function qemuFault(program: string): Promise<BackendMissing | undefined> {
 }
 
 /** Some systems forbid ordinary users the namespaces that the jail is made of; trying takes milliseconds. */
-async function jailFault(bwrap = 'bwrap'): Promise<BackendMissing | undefined> {
+async function jailFault(bwrap: string): Promise<BackendMissing | undefined> {
   const args = ['--unshare-all', '--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc', '/bin/true'];
   const result = await runProcess(bwrap, args, { env: {}, timeoutMs: 10_000 });
   if (result.exitCode === 0) return undefined;

@@ -1,6 +1,8 @@
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { describeRequirements, findMissing } from '../../../../src/backends/qemu/requirements.ts';
+import { HostCheck } from '../../../../src/backends/qemu/host-check.ts';
+import { describeRequirements } from '../../../../src/backends/qemu/requirements.ts';
+import type { HostPath } from '../../../../src/base/path-bytes.ts';
 import { temporaryFolder } from '../../../support/temp.ts';
 
 /** A folder with every program that is needed but those left out, and a QEMU that says its version. */
@@ -15,6 +17,12 @@ function programs(without: string[], version: string): string {
     } else symlinkSync('/bin/true', `${folder}/${program}`);
   }
   return folder;
+}
+
+/** What a first start says about programs. */
+function findMissing(path: string, qemuPath?: string) {
+  const qemu = qemuPath === undefined ? {} : { qemuPath: qemuPath as HostPath };
+  return new HostCheck({ cacheDir: temporaryFolder() as HostPath, path, ...qemu }).missing();
 }
 
 test('nothing is missing where every program is there and QEMU is new enough', async () => {
