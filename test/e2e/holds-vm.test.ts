@@ -214,9 +214,9 @@ describe('a full disk on the host', () => {
 
   it('that the guest fills stops the session, which keeps what it had; the machine does not hang', async (context) => {
     const { home, project, state, run } = setUp();
-    mountSmall(context, home, state, 160 << 20);
+    mountSmall(context, home, state, 130 << 20);
     const before = pictureOf(project);
-    const script = 'head -c 500000000 /dev/urandom > /var/tmp/fill; sync; echo done';
+    const script = 'head -c 150000000 /dev/urandom > /var/tmp/fill; sync; echo done';
     const result = await run(['exec', '--json', '--apply', 'all', ...SMALL, '--', 'sh', '-c', script]);
     expect(result.code).toBe(4);
     const events = jsonLines(result.stdout);
@@ -344,16 +344,18 @@ describe('a guest agent', () => {
     [
       'never says a word',
       'for (;;) pause();',
-      /phase: greet.*within 2000 ms[\s\S]*console:\n[\s\S]*a mute agent runs/,
+      8000,
+      /phase: greet.*within 8000 ms[\s\S]*console:\n[\s\S]*a mute agent runs/,
     ],
     [
       'ends at once',
       'return 3;',
+      30_000,
       /phase: greet[\s\S]*console:\n[\s\S]*Attempted to kill init! exitcode=0x00000300/,
     ],
   ])(
     'that %s is told with the phase and the last of its console, and nothing is left',
-    async (_, behave, told) => {
+    async (_, behave, helloMs, told) => {
       const folder = temporaryFolder();
       const source = join(folder, 'agent.c');
       writeFileSync(
@@ -372,7 +374,7 @@ describe('a guest agent', () => {
         source: emptyProject,
         signal: new AbortController().signal,
         emit: () => undefined,
-        deadlines: { helloMs: 2000 },
+        deadlines: { helloMs },
       });
       const error = await opening.then(
         () => undefined,
