@@ -5,11 +5,17 @@ import { SafeCoderError } from '../../base/errors.ts';
 import { withDeadline } from '../../base/lifetime.ts';
 import type { HostPath } from '../../base/path-bytes.ts';
 import { copySparse } from '../../image/scratch.ts';
-import { FRAME, FrameDecoder } from '../../protocol/frames.ts';
-import { commandArguments, type Images, makeDisks } from './images.ts';
+import { encodeSetup } from '../../protocol/encode-setup.ts';
+import { encodeFrame, FRAME, FrameDecoder } from '../../protocol/frames.ts';
+import type { SetupOperation } from '../../protocol/setup.ts';
+import { planPrepared } from './guest-setup.ts';
+import { commandArguments, type Images, makeDisks, makeProjectDisk } from './images.ts';
 import { JAIL, type MachineSpec } from './machine.ts';
 import { loadState, type SavedState, writeState } from './saved-state.ts';
 import { VmProcess } from './vm-process.ts';
+
+/** Any number does: a session that starts from the state begins its streams anew. */
+const SETUP_STREAM = 1;
 
 export interface BootOptions {
   bwrap: string;
@@ -43,7 +49,8 @@ export async function restoreVm(
 ): Promise<RunningVm> {
   const memory = `${options.runDir}/${JAIL.memory}` as HostPath;
   await Promise.all([
-    makeDisks(options.cacheDir, options.runDir, options.diskBytes, signal),
+    makeProjectDisk(options.runDir),
+    copySparse(state.scratch, `${options.runDir}/${JAIL.scratch}` as HostPath, signal),
     // A copy, so that no machine can write into what others start from: QEMU opens memory files for writing.
     copySparse(state.memory, memory, signal),
   ]);
@@ -59,7 +66,7 @@ export async function restoreVm(
   });
 }
 
-/** Boots a machine up to the guest agent's greeting and saves it into `folder`, which must not exist. */
+/** Boots a machine, has its guest agent prepare what every sandbox needs, and saves it into `folder`, which must not exist. */
 export async function makeState(
   options: BootOptions,
   folder: HostPath,
@@ -71,7 +78,7 @@ export async function makeState(
   const vm = await startQemu(options, memory, undefined);
   await endOnFailure(vm, 'save', async () => {
     const channel = await vm.connectTo(JAIL.agent, signal);
-    await awaitHello(vm, channel, helloMs, signal);
+    await awaitHello(vm, channel, helloMs, signal, planPrepared());
     using qmp = await vm.openQmp(signal);
     await writeState(vm, qmp, options.runDir, folder);
   });
@@ -115,19 +122,28 @@ async function endOnFailure<T>(vm: VmProcess, phase: string, step: () => Promise
   }
 }
 
-/** The guest agent's unasked greeting, read here only to know that it came. */
+/**
+ * The guest agent's unasked greeting, read here only to know that it came, and the end of the set-up that it is sent
+ * then, if there is any.
+ */
 async function awaitHello(
   vm: VmProcess,
   channel: Duplex,
   ms: number,
   signal: AbortSignal | undefined,
+  operations: readonly SetupOperation[] = [],
 ): Promise<void> {
   const decoder = new FrameDecoder('guest');
   const hello = new Promise<void>((resolve, reject) => {
     channel.on('data', (chunk: Buffer) => {
       try {
         decoder.push(chunk, (frame) => {
-          if (frame.type === FRAME.hello) resolve();
+          if (frame.type === FRAME.hello && operations.length > 0) {
+            channel.write(encodeFrame(FRAME.setup, SETUP_STREAM, encodeSetup(operations)));
+          } else if (frame.type === FRAME.hello || frame.type === FRAME.end) resolve();
+          else if (frame.type === FRAME.error) {
+            reject(vm.failure('prepare', frame.payload.toString('latin1', 6)));
+          }
         });
       } catch (error) {
         reject(error);

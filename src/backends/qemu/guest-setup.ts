@@ -34,13 +34,33 @@ export function guestUser(uid: number): GuestUser {
 }
 
 /**
- * The operations for a sandbox, in order. What the new root needs beside the tree is written to the upper layer before
- * the overlay is mounted: through the overlay, each would first be looked up and copied over 9p.
+ * What is the same for every sandbox: done before a machine's state is saved, so that a restored one finds it done.
+ * Nothing of 9p, which can't be saved while it is mounted, and nothing of the project or the person.
  */
-export function planSetup(spec: LaunchSpec): SetupOperation[] {
+export function planPrepared(): SetupOperation[] {
   return [
     // Zeroing inode tables in the background would write to the host's disk what is a hole there, and reads as zeros.
     mount(SCRATCH_DISK, SCRATCH, 'ext4', NODEV, 'noinit_itable'),
+    folder(`${ROOT_STORE}/work`, 0o755),
+    folder(`${WORKSPACE_STORE}/work`, 0o755),
+    ...['', '/etc', '/var', ...MOUNT_POINTS].map((path) => folder(`${UPPER}${path}`, 0o755)),
+    folder(`${UPPER}/tmp`, 0o1777),
+    folder(`${UPPER}/var/tmp`, 0o1777),
+    { op: 'loopback' },
+    // The kernel has one tree of groups: what is made of it here is there wherever it is mounted later.
+    mount('cgroup2', '/cgroup', 'cgroup2', NOSUID | NODEV | NOEXEC, ''),
+    { op: 'cgroup', path: '/cgroup', pids: 0 },
+  ];
+}
+
+/**
+ * The operations for a sandbox, in order, for a machine that is prepared or fresh. What the new root needs beside the
+ * tree is written to the upper layer before the overlay is mounted: through the overlay, each would first be looked up
+ * and copied over 9p.
+ */
+export function planSetup(spec: LaunchSpec, isPrepared: boolean): SetupOperation[] {
+  return [
+    ...(isPrepared ? [] : planPrepared()),
     ...planFolders(spec),
     ...planIdentity(spec),
     mount(
@@ -63,12 +83,7 @@ export function planSetup(spec: LaunchSpec): SetupOperation[] {
 function planFolders(spec: LaunchSpec): SetupOperation[] {
   const home = guestUser(spec.uid).home;
   return [
-    folder(`${ROOT_STORE}/work`, 0o755),
-    folder(`${WORKSPACE_STORE}/work`, 0o755),
     folder(`${WORKSPACE_STORE}/upper`, 0o755, spec.uid, spec.gid),
-    ...['', '/etc', '/var', ...MOUNT_POINTS].map((path) => folder(`${UPPER}${path}`, 0o755)),
-    folder(`${UPPER}/tmp`, 0o1777),
-    folder(`${UPPER}/var/tmp`, 0o1777),
     folder(`${UPPER}${home}`, 0o700, spec.uid, spec.gid),
     // After the home folder, which it may well be below; parents are root's, as above a project on the host.
     folder(`${UPPER}${spec.workspace}`, 0o755),
@@ -107,7 +122,6 @@ function planIdentity(spec: LaunchSpec): SetupOperation[] {
     file('/etc/hosts', `127.0.0.1 localhost ${hostname}\n::1 localhost ip6-localhost\n`),
     file('/etc/machine-id', `${randomBytes(16).toString('hex')}\n`),
     { op: 'hostname', name: hostname },
-    { op: 'loopback' },
   ];
 }
 

@@ -7,6 +7,7 @@ import { type PreparedInitramfs, prepareInitramfs } from '../../image/initramfs.
 import { type PreparedKernel, prepareKernel } from '../../image/kernel.ts';
 import { makeScratchDisk } from '../../image/scratch.ts';
 import { type PreparedToolchain, prepareToolchain } from '../../image/toolchain.ts';
+import { planPrepared } from './guest-setup.ts';
 import { type JailSpec, jailArguments } from './jail.ts';
 import { hostArguments, JAIL, type MachineSpec, machineArguments, PROJECT_DISK_BYTES } from './machine.ts';
 
@@ -67,13 +68,8 @@ export function commandArguments(
   return [...jail, '--', qemu, ...machineArguments(machine), ...hostArguments(machine)];
 }
 
-/** Puts the sandbox's own disks into its run folder. The project's may be there already, being filled: it only grows. */
-export async function makeDisks(
-  cacheDir: HostPath,
-  runDir: HostPath,
-  diskBytes: number,
-  signal?: AbortSignal,
-): Promise<void> {
+/** Puts the project's disk into the run folder. It may be there already, being filled: it only grows. */
+export async function makeProjectDisk(runDir: HostPath): Promise<void> {
   await chmod(runDir, 0o700);
   const project = await open(`${runDir}/${JAIL.project}`, 'a', 0o600);
   try {
@@ -81,6 +77,16 @@ export async function makeDisks(
   } finally {
     await project.close();
   }
+}
+
+/** Puts both of a fresh machine's disks into its run folder. */
+export async function makeDisks(
+  cacheDir: HostPath,
+  runDir: HostPath,
+  diskBytes: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  await makeProjectDisk(runDir);
   await makeScratchDisk(cacheDir, `${runDir}/${JAIL.scratch}` as HostPath, diskBytes, signal);
 }
 
@@ -93,7 +99,7 @@ export function stateKey(parts: {
   diskBytes: number;
 }): string {
   const text = JSON.stringify([
-    1,
+    2,
     parts.qemuVersion,
     // An emulated processor is the same everywhere.
     parts.machine.accel === 'kvm' ? parts.hostCpu : '',
@@ -102,6 +108,7 @@ export function stateKey(parts: {
     machineArguments(parts.machine),
     parts.diskBytes,
     PROJECT_DISK_BYTES,
+    planPrepared(),
   ]);
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }

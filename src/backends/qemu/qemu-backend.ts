@@ -240,7 +240,7 @@ class QemuHost {
           LANG: 'C.UTF-8',
         },
       },
-      setup: planSetup(spec),
+      setup: planSetup(spec, restored),
       populate: { by: 'image', file: `${spec.runDir}/${JAIL.project}` as HostPath },
       restored,
       consoleTail: async () => vm.console.text(),

@@ -1,7 +1,8 @@
 /**
- * Saved states: a machine that was booted once, up to a guest agent that is ready and has mounted nothing. Starting
- * from one takes a few hundredths of the time of a boot. Memory is kept as a file with holes that a new machine maps
- * privately, so that only the pages it touches are read; the devices' state is a small stream beside it.
+ * Saved states: a machine that was booted once, up to a guest agent that is ready and has done what every sandbox needs
+ * done. Starting from one takes a few hundredths of the time of a boot. Memory is kept as a file with holes that a new
+ * machine maps privately, so that only the pages it touches are read; beside it the devices' state, a small stream, and
+ * the scratch disk, which the memory knows as mounted: the three are of one moment and useless apart.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
@@ -24,10 +25,12 @@ export interface SavedState {
   folder: HostPath;
   memory: HostPath;
   devices: HostPath;
+  scratch: HostPath;
 }
 
 interface Manifest {
   memoryBytes: number;
+  scratchBytes: number;
   devicesSha256: string;
 }
 
@@ -41,10 +44,12 @@ export async function readState(folder: HostPath): Promise<SavedState | undefine
     folder,
     memory: `${folder}/memory` as HostPath,
     devices: `${folder}/devices` as HostPath,
+    scratch: `${folder}/scratch` as HostPath,
   };
   try {
     const manifest = JSON.parse(await readFile(`${folder}/manifest.json`, 'utf8')) as Manifest;
     if ((await stat(state.memory)).size !== manifest.memoryBytes) return undefined;
+    if ((await stat(state.scratch)).size !== manifest.scratchBytes) return undefined;
     if (sha256(await readFile(state.devices)) !== manifest.devicesSha256) return undefined;
     const now = new Date();
     await utimes(folder, now, now);
@@ -56,7 +61,8 @@ export async function readState(folder: HostPath): Promise<SavedState | undefine
 }
 
 /**
- * Writes the state of a running machine, whose memory is the shared file `memory` in its run folder, into `folder`.
+ * Writes the state of a running machine, whose memory is the shared file `memory` in its run folder, into `folder`. A
+ * stopped machine has no request to its disk under way; what the guest hasn't written yet is in its memory.
  * The machine is stopped afterwards and must be ended by the caller.
  */
 export async function writeState(vm: VmProcess, qmp: Qmp, runDir: HostPath, folder: HostPath): Promise<void> {
@@ -66,9 +72,11 @@ export async function writeState(vm: VmProcess, qmp: Qmp, runDir: HostPath, fold
   await vm.end();
   await mkdir(folder, { mode: 0o700 });
   await copyWithHoles(`${runDir}/${JAIL.memory}`, `${folder}/memory`);
+  await copyWithHoles(`${runDir}/${JAIL.scratch}`, `${folder}/scratch`);
   await writeFile(`${folder}/devices`, devices, { mode: 0o600 });
   const manifest: Manifest = {
     memoryBytes: (await stat(`${folder}/memory`)).size,
+    scratchBytes: (await stat(`${folder}/scratch`)).size,
     devicesSha256: sha256(devices),
   };
   await writeFile(`${folder}/manifest.json`, JSON.stringify(manifest), { mode: 0o600 });

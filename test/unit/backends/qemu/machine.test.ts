@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { planSetup } from '../../../../src/backends/qemu/guest-setup.ts';
+import { planPrepared, planSetup } from '../../../../src/backends/qemu/guest-setup.ts';
 import { jailArguments } from '../../../../src/backends/qemu/jail.ts';
 import { hostArguments, type MachineSpec, machineArguments } from '../../../../src/backends/qemu/machine.ts';
 import type { GuestPath, HostPath } from '../../../../src/base/path-bytes.ts';
+import type { SetupOperation } from '../../../../src/protocol/setup.ts';
 
 const machine: MachineSpec = {
   accel: 'tcg',
@@ -123,14 +124,29 @@ describe('the set-up of a guest', () => {
   };
 
   test('opens the workspace before the old root goes out of reach, and limits processes after', () => {
-    const order = planSetup(spec).map((operation) => operation.op);
+    const order = planSetup(spec, false).map((operation) => operation.op);
     expect(order.indexOf('workspace')).toBeLessThan(order.indexOf('root'));
     expect(order.at(-1)).toBe('cgroup');
     expect(order.filter((op) => op === 'root')).toHaveLength(1);
   });
 
+  test('leaves to a prepared machine only what it has not done, and does all of it in a fresh one', () => {
+    const named = (operations: SetupOperation[]) =>
+      operations.map((one) => `${one.op} ${'target' in one ? one.target : 'path' in one ? one.path : ''}`);
+    const [prepared, rest] = [named(planPrepared()), named(planSetup(spec, true))];
+    expect(named(planSetup(spec, false))).toEqual([...prepared, ...rest]);
+    expect(rest.some((one) => prepared.includes(one))).toBe(false);
+    expect(rest.at(-1)).toBe('cgroup /sys/fs/cgroup');
+  });
+
+  test("prepares nothing that is one sandbox's or can not be saved", () => {
+    expect(JSON.stringify(planPrepared())).toBe(JSON.stringify(planPrepared()));
+    expect(planPrepared().map((one) => ('type' in one ? one.type : one.op))).not.toContain('9p');
+    expect(planPrepared().map((one) => one.op)).not.toContain('hostname');
+  });
+
   test('gives the workspace and a home to the person, and the rest to root', () => {
-    const owned = planSetup(spec).flatMap((operation) =>
+    const owned = planSetup(spec, false).flatMap((operation) =>
       'uid' in operation && operation.uid !== 0 ? [operation] : [],
     );
     expect(owned.map((operation) => operation.path)).toEqual([
@@ -141,10 +157,10 @@ describe('the set-up of a guest', () => {
   });
 
   test('makes a host name of letters and digits only, and a machine id that is new each time', () => {
-    const name = planSetup(spec).find((operation) => operation.op === 'hostname');
+    const name = planSetup(spec, false).find((operation) => operation.op === 'hostname');
     expect(name).toEqual({ op: 'hostname', name: 'sandbox-abrmrf' });
     const id = () =>
-      planSetup(spec).flatMap((operation) =>
+      planSetup(spec, false).flatMap((operation) =>
         operation.op === 'file' && operation.path.endsWith('/machine-id')
           ? [Buffer.from(operation.bytes).toString()]
           : [],
