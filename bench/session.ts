@@ -150,7 +150,7 @@ try {
   const recorded = await repeat(Math.max(10, runs * 2), () =>
     session.exec(
       'exec',
-      { argv: ['sh', '-c', `echo ${captured++} > a.txt`], onOutput: () => undefined },
+      { argv: ['sh', '-c', `echo ${captured++} > a.txt`], isTold: false },
       new AbortController().signal,
     ),
   );

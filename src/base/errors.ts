@@ -100,6 +100,11 @@ export class SafeCoderError extends Error {
   }
 }
 
+/** The exit code that belongs to a code; undefined for a word that is none. */
+export function exitCodeOfCode(code: string): ExitCode | undefined {
+  return Object.hasOwn(CODES, code) ? EXIT[CODES[code as ErrorCode]] : undefined;
+}
+
 /** True for a SafeCoderError, of the given code when one is given. */
 export function isSafeCoderError(error: unknown, code?: ErrorCode): error is SafeCoderError {
   return error instanceof SafeCoderError && (code === undefined || error.code === code);

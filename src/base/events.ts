@@ -60,7 +60,7 @@ export type EventBody =
   | { type: 'reasoning.delta'; text: string }
   | { type: 'message'; role: 'user' | 'assistant'; text: string }
   | { type: 'tool.start'; call: string; tool: string; input: unknown }
-  | { type: 'tool.output'; call: string; text: string }
+  | { type: 'tool.output'; call: string; text: string; channel?: 'out' | 'err' }
   | {
       type: 'tool.end';
       call: string;
@@ -91,6 +91,10 @@ export type EventBody =
       changes: ChangeSummary[];
       applied: string[];
       conflicts: string[];
+      /** What the guest holds but the ledger doesn't, all of it. */
+      skipped: { path: string; reason: string }[];
+      /** Files that the project's own rules ignore: how many the guest changed, and some of their names. */
+      ignored: { count: number; examples: string[] };
       ledger: { head: string; entries: number };
       usage: Usage;
     };

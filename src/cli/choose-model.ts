@@ -1,6 +1,6 @@
 /** The model that the settings name, or what to do when there is none. */
-import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { SafeCoderError } from '../base/errors.ts';
 import { showPath } from '../base/path-bytes.ts';
 import { findApiKey, findBaseUrl, keyVariables } from '../config/keys.ts';
@@ -23,8 +23,23 @@ export async function chooseModel(context: Context, flags: { record?: string }):
   }
   const model = await createFromId(id, context);
   if (flags.record === undefined) return model;
+  requireWritable(flags.record);
   const { createRecorder } = await import('../providers/record-model.ts');
   return createRecorder(model, resolve(flags.record), { workspace: context.project });
+}
+
+/** A recording that can't be kept is told before anything is started; one that is there is not written over. */
+function requireWritable(file: string): void {
+  const path = resolve(file);
+  const fault = existsSync(path)
+    ? 'it is there already'
+    : existsSync(dirname(path))
+      ? undefined
+      : 'its folder is not there';
+  if (fault === undefined) return;
+  throw new SafeCoderError('usage/bad-argument', `--record ${showPath(file)} can't be written: ${fault}.`, {
+    hint: 'Name a new file.',
+  });
 }
 
 async function createFromId(id: string, context: Context): Promise<Model> {
@@ -32,7 +47,7 @@ async function createFromId(id: string, context: Context): Promise<Model> {
   const parsed = parseModelId(id);
   if (parsed.provider === 'replay') {
     const file = resolve(parsed.name);
-    if (!existsSync(file)) {
+    if (!existsSync(file) || !statSync(file).isFile()) {
       throw new SafeCoderError('config/no-model', `There is no recorded conversation ${showPath(file)}.`, {
         hint: 'Record one with --record FILE, then play it with --model replay/FILE.',
       });

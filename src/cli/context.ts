@@ -1,5 +1,5 @@
 /** What every command starts from: folders, settings, the screen, and the signals of this process. */
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { SafeCoderError } from '../base/errors.ts';
@@ -70,7 +70,9 @@ export function createContext(flags: CommonFlags): Context {
   const directories = resolveDirectories(environment, home);
   for (const folder of [directories.config, directories.state, directories.cache])
     makePrivateDirectory(folder);
-  const project = resolve(flags.path ?? '.') as HostPath;
+  const named = resolve(flags.path ?? '.');
+  // Sessions are kept under the project's real path, however it was named.
+  const project = (existsSync(named) ? realpathSync(named) : named) as HostPath;
   const config = loadConfig({
     userFile: resolve(flags.config ?? join(directories.config, 'config.jsonc')) as HostPath,
     userFileIsRequired: flags.config !== undefined,

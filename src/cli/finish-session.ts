@@ -1,5 +1,5 @@
 /** The end of a session on the screen: changes, what lands, what is gone. */
-import { EXIT, type ExitCode, toSafeCoderError } from '../base/errors.ts';
+import { EXIT, type ExitCode, exitCodeOfCode } from '../base/errors.ts';
 import { showPath } from '../base/path-bytes.ts';
 import type { Decision } from '../review/decision.ts';
 import type { ReviewItem } from '../review/review-item.ts';
@@ -7,7 +7,7 @@ import { decideAll } from '../review/select.ts';
 import type { Applied } from '../session/apply-changes.ts';
 import { summarizeChanges } from '../session/changes.ts';
 import type { Session } from '../session/session.ts';
-import { formatChanges } from '../tui/change-list.ts';
+import { formatChanges, formatLeftOut } from '../tui/change-list.ts';
 import { NOT_ISOLATED } from '../tui/event-printer.ts';
 import type { Context } from './context.ts';
 import type { Face } from './start-session.ts';
@@ -16,9 +16,11 @@ import type { Face } from './start-session.ts';
 export async function showChanges(context: Context, face: Face, session: Session): Promise<ReviewItem[]> {
   const items = await session.changes();
   face.printer.finishLine();
-  if (!context.json && !(context.quiet && items.length === 0)) {
+  if (context.json) return items;
+  if (!context.quiet || items.length > 0) {
     context.err.write(formatChanges(summarizeChanges(items), context.err.style));
   }
+  context.err.write(formatLeftOut(session.leftOut, context.err.style));
   return items;
 }
 
@@ -87,33 +89,28 @@ export async function endSession(context: Context, face: Face, session: Session)
   return code;
 }
 
-/** Why a turn ended, as an exit code. */
+/** Why a turn or a session ended, as an exit code: an error's own, or that of a word like `max-steps`. */
 export function exitCodeOfReason(reason: string): ExitCode {
   if (reason === 'done') return EXIT.done;
-  if (reason === 'cancelled') return EXIT.cancelled;
-  if (reason.startsWith('provider/') || reason.startsWith('replay/')) return EXIT.provider;
-  if (reason.startsWith('guest/')) return EXIT.guest;
-  if (reason === 'bug') return EXIT.bug;
-  if (reason.startsWith('ledger/') || reason.startsWith('environment/')) return EXIT.environment;
-  return EXIT.unsuccessful;
+  if (reason === 'conflict') return EXIT.conflict;
+  return exitCodeOfCode(reason) ?? EXIT.unsuccessful;
 }
 
-/** Runs an ending step; a failure is shown and becomes the exit code, unless there is a worse one already. */
-export async function attempt(face: Face, code: ExitCode, step: () => Promise<ExitCode>): Promise<ExitCode> {
+/**
+ * Runs an ending step; a failure is told as an event of the session, which then does not end well, and becomes the exit
+ * code, unless there is a worse one already.
+ */
+export async function attempt(
+  session: Session,
+  code: ExitCode,
+  step: () => Promise<ExitCode>,
+): Promise<ExitCode> {
   try {
     const next = await step();
+    if (next === EXIT.conflict && session.ending.ok) session.conclude({ ok: false, reason: 'conflict' });
     return code === EXIT.done ? next : code;
   } catch (error) {
-    const failure = toSafeCoderError(error);
-    const { code: name, message, hint } = failure;
-    face.show({
-      type: 'error',
-      code: name,
-      message,
-      ...(hint === undefined ? {} : { hint }),
-      at: new Date().toISOString(),
-      session: '',
-    });
+    const failure = session.fail(error);
     return code === EXIT.done ? failure.exitCode : code;
   }
 }

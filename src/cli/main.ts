@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The program's entry: arguments in, exit code out. Only what a command needs is loaded. */
 import type { Command } from 'commander';
-import { EXIT, SafeCoderError, toSafeCoderError } from '../base/errors.ts';
+import { EXIT, type ExitCode, errnoOf, SafeCoderError, toSafeCoderError } from '../base/errors.ts';
 import { nearest } from '../base/nearest.ts';
 import { buildProgram } from './program.ts';
 import { reportError } from './report-error.ts';
@@ -50,10 +50,22 @@ function usageExitCode(error: unknown): number | undefined {
   return 'exitCode' in error && error.exitCode === 0 ? EXIT.done : EXIT.usage;
 }
 
-process.stdout.on('error', (error) => {
-  // The reader of a pipe went away (`safe-coder log | head`): there is nobody left to tell.
-  if ('code' in error && error.code === 'EPIPE') process.exit(EXIT.done);
-  throw error;
-});
+/**
+ * Output that can't be written any more, because its reader went away (`safe-coder log | head`) or a disk is full: a session
+ * that runs is ended in order, as by SIGHUP; everything else has nobody left to tell and ends at once.
+ */
+function endWithout(stream: NodeJS.WriteStream, code: ExitCode): void {
+  stream.write = () => true;
+  if (!process.emit('SIGHUP', 'SIGHUP')) process.exit(code);
+}
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    const isClosed = errnoOf(error) === 'EPIPE';
+    if (!isClosed && stream === process.stdout)
+      process.stderr.write(`safe-coder: Standard output can't be written: ${errnoOf(error)}.\n`);
+    endWithout(stream, isClosed ? EXIT.done : EXIT.environment);
+  });
+}
 
 process.exitCode = await main();

@@ -1,7 +1,7 @@
 /** The commands and their options. The actions load their code when they run, so that `--help` stays quick. */
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { levels, networks } from './option-values.ts';
+import { levels, networks } from '../config/option-values.ts';
 
 const version = (
   JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }

@@ -1,5 +1,4 @@
 /** What the commands that run a sandbox have in common: backends, the model, the session, and how events are shown. */
-import { existsSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,6 +14,7 @@ import { chooseBackend } from '../session/choose-backend.ts';
 import { Session } from '../session/session.ts';
 import { EventPrinter } from '../tui/event-printer.ts';
 import type { Context } from './context.ts';
+import { checkToolchain, findNodeFolder } from './toolchain.ts';
 
 /** The program's own root: where the guest agent and the examples are. */
 export const PROGRAM_ROOT = fileURLToPath(new URL('../../', import.meta.url)) as HostPath;
@@ -27,7 +27,7 @@ export interface Face {
 }
 
 /** Events as JSON lines on standard output, or as text: on standard output in a chat, progress on standard error. */
-export function createFace(context: Context): Face {
+export function createFace(context: Context, options: { showTools: boolean } = { showTools: true }): Face {
   const printer = new EventPrinter({ screen: context.out, notes: context.err, quiet: context.quiet });
   const writeJson = createJsonLines(context.out.write);
   return {
@@ -35,7 +35,7 @@ export function createFace(context: Context): Face {
     show: (event) => {
       if (context.json) {
         if (event.type !== 'progress') writeJson(event);
-      } else printer.print(event);
+      } else if (options.showTools || !event.type.startsWith('tool.')) printer.print(event);
     },
   };
 }
@@ -116,14 +116,15 @@ export async function createVmBackend(context: Context, face: Face): Promise<Qem
 
 /** Folders of tools outside /usr that the guest may read: those of the settings, and that of the user's own Node. */
 function findToolchain(context: Context): HostPath[] {
-  const folders = new Set(context.config.settings.toolchain);
-  const node = (context.environment.PATH ?? '')
-    .split(':')
-    .map((folder) => join(folder, 'node'))
-    .find((file) => !file.startsWith(PROGRAM_ROOT) && existsSync(file));
-  const prefix = node && dirname(dirname(realpathSync(node)));
-  if (prefix && !prefix.startsWith('/usr') && existsSync(join(prefix, 'bin/node'))) folders.add(prefix);
-  return [...folders] as HostPath[];
+  const { config, state, cache } = context.directories;
+  const closed = [context.home, context.project, config, state, cache];
+  const own = findNodeFolder(context.environment.PATH ?? '', { closed, except: PROGRAM_ROOT });
+  return [
+    ...new Set([
+      ...checkToolchain(context.config.settings.toolchain as HostPath[], closed),
+      ...(own ? [own] : []),
+    ]),
+  ];
 }
 
 /** What apt needs to fetch the guest's kernel behind a proxy; it goes no further than that. */

@@ -1,7 +1,7 @@
 /** Where state lives: one folder of SAFE_CODER_HOME, or the XDG folders. All are private (0700) and really ours. */
-import { lstatSync, mkdirSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
-import { SafeCoderError } from '../base/errors.ts';
+import { existsSync, lstatSync, mkdirSync } from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
+import { errnoOf, SafeCoderError } from '../base/errors.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 
 export interface Directories {
@@ -41,10 +41,25 @@ export function resolveDirectories(
 
 /**
  * Makes a private folder, or accepts an existing one that is a real directory of ours without access for others.
- * Throws `environment/unsafe-state-dir` otherwise, with the mend.
+ * Throws `environment/unsafe-state-dir` otherwise, and when it can't be made, with the mend.
  */
 export function makePrivateDirectory(path: HostPath): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  try {
+    makeFolders(path);
+  } catch (error) {
+    const errno = errnoOf(error);
+    // A file in its place is told below, like everything else that can't be it.
+    if (errno !== 'EEXIST') {
+      throw new SafeCoderError(
+        'environment/unsafe-state-dir',
+        `${path} can't be made (${errno ?? 'no reason given'}).`,
+        {
+          hint: 'Set SAFE_CODER_HOME to a folder of your own that can be written.',
+          cause: error,
+        },
+      );
+    }
+  }
   const stat = lstatSync(path);
   const uid = process.getuid?.() ?? -1;
   if (!stat.isDirectory()) {
@@ -69,5 +84,23 @@ export function makePrivateDirectory(path: HostPath): void {
     throw new SafeCoderError('environment/unsafe-state-dir', `${path} can be read by other users.`, {
       hint: `Run: chmod 700 ${path}`,
     });
+  }
+}
+
+/**
+ * One folder after another: Node's own recursion does not come back from file systems that refuse in odd ways. Throws the
+ * system's error.
+ */
+function makeFolders(path: HostPath): void {
+  const missing: string[] = [];
+  for (let folder: string = path; !existsSync(folder) && dirname(folder) !== folder; folder = dirname(folder))
+    missing.unshift(folder);
+  for (const folder of missing) {
+    try {
+      mkdirSync(folder, { mode: 0o700 });
+    } catch (error) {
+      // Another start made it at the same time.
+      if (errnoOf(error) !== 'EEXIST') throw error;
+    }
   }
 }

@@ -2,18 +2,18 @@
  * Settings from their layers: defaults < user file < project file < environment < flags. The project's file is
  * untrusted: it can tighten, never loosen, and can set no address, key, path or isolation level.
  */
-import { readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
 import { z } from 'zod';
 import { errnoOf, SafeCoderError } from '../base/errors.ts';
 import { nearest } from '../base/nearest.ts';
 import type { HostPath } from '../base/path-bytes.ts';
+import { networks } from './option-values.ts';
 import {
   defaults,
   type Layer,
   layerSchema,
-  networks,
   projectMay,
   type SettingName,
   type Settings,
@@ -49,10 +49,13 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     }
   };
   for (const key of Object.keys(defaults) as SettingName[]) origin[key] = 'default';
-  put(readLayer(sources.userFile, sources.userFileIsRequired), sources.userFile);
+  put(
+    readLayer(sources.userFile, { isRequired: sources.userFileIsRequired, isTrusted: true }),
+    sources.userFile,
+  );
   if (sources.project !== undefined) {
     const file = join(sources.project, PROJECT_FILE) as HostPath;
-    const layer = readLayer(file, false);
+    const layer = readLayer(file, { isRequired: false, isTrusted: false });
     refuseLoosening(layer, file);
     put(tighten(settings, layer), file);
   }
@@ -61,19 +64,18 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   return { settings, origin };
 }
 
-function readLayer(file: HostPath, isRequired: boolean): Layer {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    // Whatever is wrong with the project's folder itself is told by whoever opens it.
-    if (/^(ENOENT|ENOTDIR|EACCES)$/.test(errnoOf(error) ?? '') && !isRequired) return {};
-    throw new SafeCoderError(
-      'config/invalid',
-      `The settings file ${file} can't be read: ${errnoOf(error)}.`,
-      { cause: error },
-    );
-  }
+/** Larger files are no settings. */
+const MOST_BYTES = 1 << 20;
+
+interface LayerFile {
+  isRequired: boolean;
+  /** The project's file is whoever wrote the project: it may be no link, and nothing that never ends. */
+  isTrusted: boolean;
+}
+
+function readLayer(file: HostPath, options: LayerFile): Layer {
+  const text = readSettings(file, options);
+  if (text === undefined) return {};
   const faults: ParseError[] = [];
   const value: unknown = parse(text, faults, { allowTrailingComma: true });
   const fault = faults[0];
@@ -88,6 +90,39 @@ function readLayer(file: HostPath, isRequired: boolean): Layer {
     );
   }
   return parseLayer(value ?? {}, file);
+}
+
+/** The text of a regular file of reasonable size; undefined when there is none. Never waits, whatever is at the path. */
+function readSettings(file: HostPath, { isRequired, isTrusted }: LayerFile): string | undefined {
+  const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
+  let fd: number;
+  try {
+    fd = openSync(file, O_RDONLY | O_NONBLOCK | (isTrusted ? 0 : O_NOFOLLOW));
+  } catch (error) {
+    // Whatever is wrong with the project's folder itself is told by whoever opens it.
+    if (/^(ENOENT|ENOTDIR|EACCES)$/.test(errnoOf(error) ?? '') && !isRequired) return undefined;
+    throw unreadable(
+      file,
+      errnoOf(error) === 'ELOOP' ? 'it is a symlink' : (errnoOf(error) ?? 'unknown'),
+      error,
+    );
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw unreadable(file, 'it is no regular file');
+    if (stat.size > MOST_BYTES) throw unreadable(file, 'it is larger than 1 MB');
+    const bytes = Buffer.alloc(stat.size);
+    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, 0));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function unreadable(file: string, why: string, cause?: unknown): SafeCoderError {
+  return new SafeCoderError('config/invalid', `The settings file ${file} can't be read: ${why}.`, {
+    hint: 'Mend or remove it.',
+    ...(cause === undefined ? {} : { cause }),
+  });
 }
 
 function parseLayer(value: unknown, where: string): Layer {

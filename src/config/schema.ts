@@ -3,6 +3,7 @@
  * Values are kept as people write them; {@link Settings} holds them parsed.
  */
 import { z } from 'zod';
+import { levels, networks } from './option-values.ts';
 import { parseDuration, parseSize } from './quantities.ts';
 
 const size = (least: string, most: string) =>
@@ -26,9 +27,6 @@ const duration = z
 const hostPattern = z
   .string()
   .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?$/i, { error: 'must be HOST or HOST:PORT' });
-
-export const networks = ['none', 'registries', 'ask', 'open'] as const;
-export const levels = ['vm', 'container', 'demo'] as const;
 
 /** Every setting by its name in files; `.describe` is the text of the reference. */
 export const settingsShape = {

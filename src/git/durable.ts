@@ -44,8 +44,8 @@ export function writeFailure(error: unknown, what: string): SafeCoderError {
   return new SafeCoderError('ledger/write-failed', `The ledger could not write ${what}.`, {
     cause: error,
     hint: isFull
-      ? 'The disk is full. Free some space (for example with "safe-coder gc"), then resume: every entry so far is intact.'
-      : 'Check that the state directory is writable, then resume: every entry so far is intact.',
+      ? 'The disk is full. Free some space (for example with "safe-coder rm ID"). Every entry so far is intact: "safe-coder apply" writes it.'
+      : 'Check that the state directory is writable. Every entry so far is intact: "safe-coder apply" writes it.',
     details: { errno: errno ?? 'unknown' },
   });
 }

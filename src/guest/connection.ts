@@ -179,6 +179,9 @@ function lost(cause?: Error): SafeCoderError {
   return new SafeCoderError(
     'guest/lost',
     'The connection to the guest ended. What was running has an unknown outcome.',
-    { ...(cause === undefined ? {} : { cause }), hint: 'The ledger is intact: resume the session.' },
+    {
+      ...(cause === undefined ? {} : { cause }),
+      hint: 'The ledger is intact: "safe-coder apply" writes what it holds.',
+    },
   );
 }

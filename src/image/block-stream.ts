@@ -147,7 +147,7 @@ function writeFailure(path: HostPath, cause: unknown): SafeCoderError {
   if (errno === 'ENOSPC' || errno === 'EDQUOT' || errno === 'EFBIG') {
     return new SafeCoderError('environment/disk-full', `No room left to write ${showPath(path)}.`, {
       cause,
-      hint: 'Free some disk space (safe-coder gc removes old sessions) and start again.',
+      hint: 'Free some disk space ("safe-coder rm ID" deletes a session) and start again.',
     });
   }
   return new SafeCoderError('image/build-failed', `${showPath(path)} can't be written (${errno}).`, {

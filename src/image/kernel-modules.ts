@@ -56,7 +56,7 @@ export async function resolveModules(
     if (file === undefined) {
       if (!isNeeded) return;
       throw new SafeCoderError('image/build-failed', `The guest kernel has no module ${name}.`, {
-        hint: 'Run "safe-coder setup --refresh" to fetch another kernel.',
+        hint: 'Remove the folder "kernel" in the cache ("safe-coder doctor" names it), then run "safe-coder setup".',
         details: { module: name },
       });
     }

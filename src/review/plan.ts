@@ -44,6 +44,6 @@ function toPlanItems({ change, sha256 }: ReviewItem): PlanItem[] {
 
 function badDecision(path: string, what: string): SafeCoderError {
   return new SafeCoderError('usage/bad-argument', `A decision names ${showPath(path)}, which ${what}.`, {
-    hint: 'See the changes with "safe-coder review".',
+    hint: 'See the changes with "safe-coder diff --stat".',
   });
 }

@@ -52,6 +52,9 @@ export class EntryRecorder {
     });
   }
 
+  /** What the last sweep left out of the ledger, all of it. */
+  leftOut: Pick<Capture, 'skipped' | 'ignored'> = { skipped: [], ignored: { count: 0, examples: [] } };
+
   #lastSkipped = '';
 
   /** Whether what a sweep left out differs from what the entry before named. */
@@ -59,9 +62,11 @@ export class EntryRecorder {
     return JSON.stringify([capture.skipped, capture.gitChanged]) !== this.#lastSkipped;
   }
 
-  #capture(sweep: boolean, wrote: readonly string[]): Promise<Capture> {
+  async #capture(sweep: boolean, wrote: readonly string[]): Promise<Capture> {
     const alsoWrote = wrote.map(parseRelPath).filter((path): path is RelPath => path !== undefined);
-    return this.#sandbox.capture(this.#ledger.blobSink(), { sweep, alsoWrote });
+    const capture = await this.#sandbox.capture(this.#ledger.blobSink(), { sweep, alsoWrote });
+    if (sweep) this.leftOut = { skipped: capture.skipped, ignored: capture.ignored };
+    return capture;
   }
 
   async #append(facts: EntryFacts, capture: Capture): Promise<{ entry: Entry; changed: string[] }> {

@@ -2,6 +2,7 @@
  * The project of a session: opened once, copied into guest and ledger in one pass. What the ledger's initial entry holds is
  * what the guest began with.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { SafeCoderError } from '../base/errors.ts';
 import type { Emit, EventBody, IsolationInfo } from '../base/events.ts';
@@ -79,6 +80,7 @@ export class ProjectCopy implements Disposable {
 
   createLedger(folder: SessionFolder): Promise<LedgerWriter> {
     const { objectFormat } = this.#project.git;
+    this.#checkShared();
     return createLedger({ dir: folder.ledger, objectFormat, session: folder.record.id });
   }
 
@@ -142,6 +144,20 @@ export class ProjectCopy implements Disposable {
         .map(({ name, ok, detail }) => `${ok ? 'ok' : 'FAILED'} ${name}: ${detail}`)
         .join('; '),
     });
+  }
+
+  /** Throws `usage/bad-argument` for a withheld file that was to be let in and is not there. */
+  #checkShared(): void {
+    for (const path of this.#shared()) {
+      if (existsSync(join(this.root, path))) continue;
+      throw new SafeCoderError(
+        'usage/bad-argument',
+        `--share ${showPath(path)}: there is no such file in the project.`,
+        {
+          hint: 'Name it relative to the project, e.g. --share .env',
+        },
+      );
+    }
   }
 
   /** What the person should know about the copy. */

@@ -52,17 +52,22 @@ export function sweepRunFolders(state: HostPath, now: number): number {
     if (errnoOf(error) === 'ENOENT') return 0;
     throw error;
   }
-  let removed = 0;
-  for (const name of names) {
-    const folder = join(root, name);
-    if (liveOwner(join(folder, 'owner') as HostPath) !== undefined) continue;
-    if (now - statSync(folder).mtimeMs < GRACE_MS && !hasOwner(folder)) continue;
-    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-    removed += 1;
-  }
-  return removed;
+  return names.filter((name) => removeAbandoned(join(root, name), now)).length;
 }
 
-function hasOwner(folder: string): boolean {
-  return readdirSync(folder).includes('owner');
+/** True when the folder was nobody's and is gone. Others may make, end and sweep theirs meanwhile. */
+function removeAbandoned(folder: string, now: number): boolean {
+  const owner = join(folder, 'owner') as HostPath;
+  try {
+    // A folder without an owner may be one that is just being made: its age is looked at before its owner.
+    const isYoung = now - statSync(folder).mtimeMs < GRACE_MS;
+    if (isYoung && !readdirSync(folder).includes('owner')) return false;
+    if (liveOwner(owner) !== undefined) return false;
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    return true;
+  } catch (error) {
+    // Its owner ended it while we looked, or another start swept it.
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTEMPTY') return false;
+    throw error;
+  }
 }

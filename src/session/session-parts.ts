@@ -5,7 +5,7 @@ import type { Emit, SafeCoderEvent } from '../base/events.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import type { Directories } from '../config/directories.ts';
 import type { Settings } from '../config/schema.ts';
-import type { GuestProcess, SpawnEnd } from '../guest/guest.ts';
+import type { SpawnEnd } from '../guest/guest.ts';
 import type { Entry } from '../ledger/ledger.ts';
 import type { LedgerWriter } from '../ledger/writer.ts';
 import type { Model } from '../providers/model.ts';
@@ -36,8 +36,11 @@ export interface SessionEnding {
   reason: string;
 }
 
-/** Gets the running process, to feed and resize it. */
-export type Attach = (process: GuestProcess) => void;
+/** What the guest holds and the ledger doesn't. */
+export interface LeftOut {
+  skipped: { path: string; reason: string }[];
+  ignored: { count: number; examples: string[] };
+}
 
 export interface SessionParts {
   folder: SessionFolder;

@@ -5,7 +5,7 @@
  */
 import { identifyRoot } from '../apply/host-root.ts';
 import { CleanupStack } from '../base/cleanup-stack.ts';
-import { isSafeCoderError, SafeCoderError, toSafeCoderError } from '../base/errors.ts';
+import { SafeCoderError, toSafeCoderError } from '../base/errors.ts';
 import type { Emit, EventBody, IsolationInfo, Usage } from '../base/events.ts';
 import { once, throwIfCancelled } from '../base/lifetime.ts';
 import type { HostPath } from '../base/path-bytes.ts';
@@ -15,7 +15,7 @@ import type { LedgerWriter } from '../ledger/writer.ts';
 import type { Decision } from '../review/decision.ts';
 import type { ReviewItem } from '../review/review-item.ts';
 import { openSandbox } from '../sandbox/open.ts';
-import type { ExecOptions, Sandbox } from '../sandbox/sandbox.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
 import { type AgentOptions, AgentWork } from './agent-work.ts';
 import { type Applied, applyChanges } from './apply-changes.ts';
 import { listChanges, summarizeChanges } from './changes.ts';
@@ -24,14 +24,15 @@ import { launchSpec } from './launch-spec.ts';
 import { ProjectCopy } from './project-copy.ts';
 import { RunFolder, sweepRunFolders } from './run-folder.ts';
 import {
-  type Attach,
   createEmit,
   exitCodeOf,
+  type LeftOut,
   type SessionEnding,
   type SessionOptions,
   type SessionParts,
 } from './session-parts.ts';
 import { type SessionFolder, SessionStore } from './store.ts';
+import { type ExecRequest, endOf, ToldOutput } from './told-output.ts';
 
 export class Session implements AsyncDisposable {
   readonly sandbox: Sandbox;
@@ -44,6 +45,7 @@ export class Session implements AsyncDisposable {
   readonly #recorder: EntryRecorder;
   readonly #agent: AgentWork;
   readonly #emit: Emit;
+  #execs = 0;
   #applied: Applied = { applied: [], conflicts: [] };
   #ending: SessionEnding = { ok: true, reason: 'done' };
 
@@ -152,41 +154,59 @@ export class Session implements AsyncDisposable {
   }
 
   /**
-   * Runs a command outside the agent's turns (`exec`, `shell`, `!command`), captures and records it. Throws `cancelled` after
-   * the command was killed and recorded, `guest/*`, `ledger/*`.
+   * Runs a command outside the agent's turns (`exec`, `shell`, `!command`), captures, records and tells it as events; its
+   * output is told too, besides what `onOutput` does with it, when `isTold`. Throws `cancelled` after the command was
+   * killed and recorded, `guest/*`, `ledger/*`.
    */
   async exec(
     tool: 'exec' | 'shell',
-    options: ExecOptions,
+    options: ExecRequest,
     signal: AbortSignal,
-    attach?: Attach,
   ): Promise<{ end: SpawnEnd; recorded: Recorded }> {
+    const { attach, isTold, onOutput, ...spawn } = options;
+    this.#execs += 1;
+    const call = `${tool}-${this.#execs}`;
+    const told = isTold ? new ToldOutput(call, this.#emit) : undefined;
     const started = performance.now();
-    const process = await this.sandbox.exec(options, signal);
+    const process = await this.sandbox.exec(
+      {
+        ...spawn,
+        onOutput: (chunk, channel) => {
+          told?.add(chunk, channel);
+          return onOutput?.(chunk, channel);
+        },
+      },
+      signal,
+    );
+    this.#emit({ type: 'tool.start', call, tool, input: { command: spawn.argv.join(' ') } });
     attach?.(process);
-    let end: SpawnEnd | undefined;
-    try {
-      end = await process.ended;
-    } catch (error) {
-      if (!isSafeCoderError(error, 'cancelled')) throw error;
-    }
+    const end = await endOf(process);
+    told?.end();
+    const durationMs = Math.round(performance.now() - started);
     const exitCode = end && exitCodeOf(end);
-    const isOk = exitCode === 0 && !signal.aborted;
+    const ok = exitCode === 0 && !signal.aborted;
+    const facts = { tool, call, ok, durationMs, ...(exitCode === undefined ? {} : { exitCode }) };
+    const { argv } = spawn;
     const recorded = await this.#recorder.record(
       {
         title: `Agent executed: ${tool}`,
         kind: 'tool',
         turn: this.#agent.turns,
-        tool,
-        call: `${tool}-${Math.round(started)}`,
-        inputSha256: digestInput(options.argv),
-        ok: isOk,
-        durationMs: Math.round(performance.now() - started),
-        ...(exitCode === undefined ? {} : { exitCode }),
+        inputSha256: digestInput(argv),
+        ...facts,
       },
       { sweep: true },
     );
-    warnAboutSkipped(this.#emit, recorded.capture);
+    const { entry, changed, capture } = recorded;
+    this.#emit({
+      type: 'tool.end',
+      ...facts,
+      entry: entry.id,
+      seq: entry.trailers.seq,
+      changed,
+      text: '',
+      skipped: capture.skipped,
+    });
     throwIfCancelled(signal);
     if (end === undefined)
       throw new SafeCoderError('bug', 'An execution that nobody cancelled ended as cancelled.');
@@ -195,8 +215,7 @@ export class Session implements AsyncDisposable {
 
   /** Reads everything again with the guest frozen, then compares base and final tree. Throws `guest/*`, `ledger/*`. */
   async changes(): Promise<ReviewItem[]> {
-    const swept = await this.#sweep();
-    if (swept) warnAboutSkipped(this.#emit, swept.capture);
+    await this.#sweep();
     return this.recordedChanges();
   }
 
@@ -244,6 +263,23 @@ export class Session implements AsyncDisposable {
     this.#emit(event);
   }
 
+  /** Tells of a failure as an event of this session, which then does not end well. */
+  fail(error: unknown): SafeCoderError {
+    const failure = toSafeCoderError(error);
+    const { code, message, hint } = failure;
+    this.#emit({ type: 'error', code, message, ...(hint === undefined ? {} : { hint }) });
+    if (this.#ending.ok) this.#ending = { ok: false, reason: code };
+    return failure;
+  }
+
+  /** What the guest holds and the ledger doesn't, as the last sweep found it; with what did not even come along. */
+  get leftOut(): LeftOut {
+    const { skipped, ignored } = this.#recorder.leftOut;
+    const paths = new Set(skipped.map(({ path }) => path));
+    const never = this.#copy.snapshot.skipped.filter(({ path }) => !paths.has(path));
+    return { skipped: [...never, ...skipped].map(({ path, reason }) => ({ path, reason })), ignored };
+  }
+
   /** Ends the guest, makes the ledger stand alone, emits `session.end`. Idempotent; never hides an earlier error. */
   readonly end = once(async () => {
     await using stack = new CleanupStack();
@@ -266,6 +302,7 @@ export class Session implements AsyncDisposable {
       changes: summarizeChanges(items),
       applied: this.#applied.applied,
       conflicts: this.#applied.conflicts.map(({ path }) => path),
+      ...this.leftOut,
       ledger: { head: head.id, entries: entries.length },
       usage: this.usage,
     });
@@ -281,9 +318,7 @@ export class Session implements AsyncDisposable {
         final: head.tree,
       });
     } catch (error) {
-      const { code, message, hint } = toSafeCoderError(error);
-      if (this.#ending.ok) this.#ending = { ok: false, reason: code };
-      this.#emit({ type: 'error', code, message, ...(hint === undefined ? {} : { hint }) });
+      this.fail(error);
     }
   }
 
@@ -317,14 +352,7 @@ export class Session implements AsyncDisposable {
       const swept = await this.#sweep();
       if (swept) warnAboutSkipped(this.#emit, swept.capture);
     } catch (error) {
-      const failure = toSafeCoderError(error);
-      if (this.#ending.ok) this.#ending = { ok: false, reason: failure.code };
-      this.#emit({
-        type: 'error',
-        code: failure.code,
-        message: failure.message,
-        ...(failure.hint ? { hint: failure.hint } : {}),
-      });
+      this.fail(error);
     }
   }
 }

@@ -36,3 +36,32 @@ function formatChange(change: ChangeSummary, name: string, width: number, style:
   const risks = change.risk.map((reason) => `      ${style.red('!')} ${reason}\n`);
   return `${line}\n${risks.join('')}`;
 }
+
+/** Lines shown of each kind before the rest is only counted. */
+const MOST_LEFT_OUT = 10;
+
+/** What the guest holds and the ledger doesn't: nothing is dropped silently. Empty when there is nothing. */
+export function formatLeftOut(
+  left: {
+    skipped: readonly { path: string; reason: string }[];
+    ignored: { count: number; examples: readonly string[] };
+  },
+  style: Style,
+): string {
+  const lines: string[] = [];
+  if (left.skipped.length > 0) {
+    lines.push(`Not in the ledger (${left.skipped.length}):`);
+    for (const { path, reason } of left.skipped.slice(0, MOST_LEFT_OUT))
+      lines.push(`  ${showPath(path)}: ${reason}`);
+    const more = left.skipped.length - MOST_LEFT_OUT;
+    if (more > 0) lines.push(`  and ${more} more (safe-coder log --json names them all)`);
+  }
+  const { count, examples } = left.ignored;
+  if (count > 0) {
+    const names = examples.map(showPath).join(', ');
+    lines.push(
+      `Changed but ignored by the project's own rules (${count}): ${names}${count > examples.length ? ' ...' : ''}`,
+    );
+  }
+  return lines.map((line) => `${style.dim(line)}\n`).join('');
+}

@@ -3,7 +3,7 @@
  * pass that reads each file once. What the guest starts with, what the ledger holds and what the ids name are the same
  * bytes, even if the host's files change meanwhile. The project is only ever read.
  */
-import { unlinkSync } from 'node:fs';
+import { rmSync, unlinkSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SafeCoderError } from '../base/errors.ts';
 import { throwIfCancelled } from '../base/lifetime.ts';
@@ -91,7 +91,7 @@ export async function copyIn(
     if (root === undefined) throw new SafeCoderError('bug', 'The walk of the project never began.');
     return { snapshot, imageBytes: writer.finish(root) };
   } catch (error) {
-    unlinkSync(encodePath(options.imageFile));
+    rmSync(encodePath(options.imageFile), { force: true });
     throw error;
   }
 }

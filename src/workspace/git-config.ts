@@ -219,7 +219,7 @@ function cleanSetting(setting: GitSetting): GitSetting | undefined {
   if (subsection !== undefined && redactCredentials(subsection) !== subsection) return undefined;
   if (value === undefined) return setting;
   const clean = redactCredentials(value);
-  if (/\burl$/.test(key)) {
+  if (key === 'url' || key === 'pushurl') {
     // "ext::" and "fd::" addresses run commands; a query may hold a token.
     if (/^[\w-]+::/.test(clean)) return undefined;
     return { ...setting, value: clean.replace(/^(https?:\/\/[^?#]*)[?#].*$/s, '$1') };

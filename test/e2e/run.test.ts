@@ -301,6 +301,9 @@ describe('bad input', () => {
     [['exec', '--backend', 'demo', '--', 'true'], 2, /--demo/],
     [['exec', '--demo', '--memory', 'lots', '--', 'true'], 3, /memory/],
     [['exec', '--demo', '--share', '../x', '--', 'true'], 2, /--share/],
+    [['exec', '--demo', '--share', 'nothere', '--', 'true'], 2, /no such file/],
+    [['run', 'x', '--demo', '--model', 'replay//tmp'], 3, /no recorded conversation/],
+    [['run', 'x', '--demo', '--model', 'replay//dev/null', '--record', '/nope/x'], 3, /recorded|--record/],
     [['log', 'ffff'], 2, /no session/],
     [['apply'], 2, /no session/],
     [['rm', 'ffff', '--yes'], 2, /no session/],
@@ -370,6 +373,145 @@ describe('exec', () => {
     expect(result.code).toBe(130);
     const log = jsonLines((await run(['log', '--json'])).stdout);
     expect(log.at(-1)).toMatchObject({ tool: 'exec', ok: false, changed: ['begun'] });
+  });
+});
+
+describe('exec for programs', () => {
+  it('tells start, output by channel with whole characters, and end with exit code, entry and changed paths', async () => {
+    const { run } = setUp();
+    const result = await run([
+      'exec',
+      '--demo',
+      '--json',
+      '--',
+      'sh',
+      '-c',
+      "printf 'h\\303'; sleep 0.2; printf '\\251\\n'; echo bad >&2; echo x > new.txt; exit 3",
+    ]);
+    expect([result.code, result.stderr]).toEqual([3, '']);
+    const events = jsonLines(result.stdout);
+    const start = events.find((event) => event.type === 'tool.start');
+    expect(start).toMatchObject({ tool: 'exec', call: 'exec-1' });
+    const output = (channel: string) =>
+      events
+        .filter((event) => event.type === 'tool.output' && event.channel === channel)
+        .map((event) => event.text)
+        .join('');
+    expect([output('out'), output('err')]).toEqual(['hé\n', 'bad\n']);
+    expect(events.find((event) => event.type === 'tool.end')).toMatchObject({
+      call: 'exec-1',
+      ok: false,
+      exitCode: 3,
+      durationMs: expect.any(Number),
+      entry: expect.stringMatching(/^[0-9a-f]{40}$/),
+      changed: ['new.txt'],
+    });
+    expect(events.at(-1)).toMatchObject({ type: 'session.end', ok: false, reason: 'exit 3' });
+  });
+
+  it('names what is not in the ledger: skipped and ignored, in the summary and as data', async () => {
+    const { project, run } = setUp();
+    writeFileSync(join(project, '.gitignore'), 'build/\n*.log\n');
+    const command = ['sh', '-c', 'mkdir build; echo x > build/o; echo y > z.log; mkfifo pipe'];
+    const text = await run(['exec', '--demo', '--', ...command]);
+    expect(text.stderr).toMatch(/Not in the ledger \(1\):\n {2}pipe: special/);
+    expect(text.stderr).toMatch(
+      /Changed but ignored by the project's own rules \(2\): .*build.*z\.log|Changed but ignored.*z\.log.*build/,
+    );
+    const json = await run(['exec', '--demo', '--json', '--', ...command]);
+    expect(jsonLines(json.stdout).at(-1)).toMatchObject({
+      skipped: [{ path: 'pipe', reason: 'special' }],
+      ignored: { count: 2 },
+    });
+  });
+
+  it('ends when the command ends, also while standard input stays open', async () => {
+    const { home, project } = setUp();
+    const { spawn } = await import('node:child_process');
+    const { cliCommand } = await import('../support/cli.ts');
+    const [file, argv] = cliCommand(['exec', '--demo', '--', 'true']);
+    const child = spawn(file, argv, {
+      cwd: project,
+      env: cliEnvironment(home),
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    });
+    try {
+      expect(await new Promise((resolve) => child.on('exit', resolve))).toBe(0);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+
+  it('ends in order when its reader goes away: the session is recorded as ended, nothing is left', async () => {
+    const { home, project, run } = setUp();
+    const { execFileSync } = await import('node:child_process');
+    const { cliCommand } = await import('../support/cli.ts');
+    const [file, argv] = cliCommand(['exec', '--demo', '--', 'sh', '-c', 'yes | head -c 3000000; sleep 60']);
+    const quote = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
+    execFileSync('sh', ['-c', `${[file, ...argv].map(quote).join(' ')} 2>/dev/null | head -n 1`], {
+      cwd: project,
+      env: cliEnvironment(home),
+    });
+    for (const end = Date.now() + 15_000; Date.now() < end; ) {
+      const [session] = jsonLines((await run(['sessions', '--json'])).stdout);
+      if (session?.state === 'ended') break;
+    }
+    const [session] = jsonLines((await run(['sessions', '--json'])).stdout);
+    expect(session).toMatchObject({ state: 'ended', reason: 'cancelled' });
+    expect(readdirSync(join(home, 'sc/state/run'))).toEqual([]);
+  });
+
+  it('does not end well when apply failed', async () => {
+    const { home, project, run } = setUp();
+    const { renameSync } = await import('node:fs');
+    const result = await runCli(
+      [
+        'exec',
+        '--demo',
+        '--json',
+        '--apply',
+        'all',
+        '--',
+        'sh',
+        '-c',
+        'echo x > new.txt; echo ready; sleep 1',
+      ],
+      {
+        home,
+        cwd: project,
+        onStdout: (text) => {
+          if (!text.includes('ready') || existsSync(`${project}.aside`)) return;
+          renameSync(project, `${project}.aside`);
+          mkdirSync(project);
+        },
+      },
+    );
+    expect(result.code).toBe(5);
+    const events = jsonLines(result.stdout);
+    expect(events.filter((event) => event.type === 'error')).toEqual([
+      expect.objectContaining({ code: 'apply/refused', session: events[0]?.session }),
+    ]);
+    expect(events.at(-1)).toMatchObject({ type: 'session.end', ok: false, reason: 'apply/refused' });
+    expect(readdirSync(project)).toEqual([]);
+    expect((await run(['sessions', '--all', '--json'])).code).toBe(0);
+  });
+});
+
+describe('hints', () => {
+  it('name only commands that there are', async () => {
+    const { buildProgram } = await import('../../src/cli/program.ts');
+    const names = buildProgram().commands.map((command) => command.name());
+    const root = new URL('../../src/', import.meta.url).pathname;
+    const wrong: string[] = [];
+    for (const file of readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.ts'),
+    )) {
+      for (const [, word = ''] of readFileSync(join(root, file), 'utf8').matchAll(/"safe-coder ([a-z]+)/g)) {
+        if (!names.includes(word)) wrong.push(`${file}: safe-coder ${word}`);
+      }
+    }
+    expect(wrong).toEqual([]);
   });
 });
 

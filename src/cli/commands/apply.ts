@@ -2,17 +2,18 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { previewPlan } from '../../apply/apply.ts';
-import { EXIT, SafeCoderError } from '../../base/errors.ts';
+import { EXIT, errnoOf, SafeCoderError } from '../../base/errors.ts';
 import type { EventBody } from '../../base/events.ts';
 import { type HostPath, showPath } from '../../base/path-bytes.ts';
 import { toInertJson } from '../../headless/json-lines.ts';
+import type { Entry } from '../../ledger/ledger.ts';
 import { type Decision, parseDecisions } from '../../review/decision.ts';
 import { planFromDecisions } from '../../review/plan.ts';
 import type { ReviewItem } from '../../review/review-item.ts';
 import { decideAll, decideByPatterns } from '../../review/select.ts';
 import { applyChanges, settleInterrupted } from '../../session/apply-changes.ts';
 import { listChanges, summarizeChanges } from '../../session/changes.ts';
-import { formatChanges } from '../../tui/change-list.ts';
+import { formatChanges, formatLeftOut } from '../../tui/change-list.ts';
 import { confirm } from '../confirm.ts';
 import { type CommonFlags, type Context, createContext, withSignals } from '../context.ts';
 import { tellApplied } from '../finish-session.ts';
@@ -47,6 +48,7 @@ export async function apply(id: string | undefined, flags: ApplyFlags): Promise<
     (_, index) => decisions[index]?.decision === 'accept' || isAccepted(decisions, items[index]),
   );
   if (!context.json) context.err.write(formatChanges(summarizeChanges(accepted), context.err.style));
+  if (!context.json) context.err.write(formatLeftOut(leftOutOf(entries), context.err.style));
   if (accepted.length === 0) {
     if (!context.json) context.err.write('There is nothing to apply.\n');
     return;
@@ -57,7 +59,7 @@ export async function apply(id: string | undefined, flags: ApplyFlags): Promise<
     !(await confirm(
       context,
       `Write ${accepted.length === 1 ? 'this change' : `these ${accepted.length} changes`} to ${showPath(record.project)}?`,
-      flags.yes === true || context.json,
+      flags.yes === true,
     ))
   )
     return;
@@ -91,7 +93,7 @@ function isAccepted(decisions: readonly Decision[], item: ReviewItem | undefined
 
 function decide(items: readonly ReviewItem[], tree: string, flags: ApplyFlags): Decision[] {
   if (flags.decisions !== undefined) {
-    const file = parseDecisions(readFileSync(resolve(flags.decisions), 'utf8'), flags.decisions);
+    const file = parseDecisions(readDecisions(flags.decisions), flags.decisions);
     if (file.tree !== undefined && file.tree !== tree) {
       throw new SafeCoderError(
         'usage/bad-argument',
@@ -110,6 +112,27 @@ function decide(items: readonly ReviewItem[], tree: string, flags: ApplyFlags): 
     });
   }
   return decideAll(items, flags.safe ? 'safe' : 'all');
+}
+
+/** What the session's entries name as not in the ledger. */
+function leftOutOf(entries: readonly Entry[]): Parameters<typeof formatLeftOut>[0] {
+  const skipped = new Map(entries.flatMap(({ trailers }) => trailers.skipped).map((one) => [one.path, one]));
+  return {
+    skipped: [...skipped.values()],
+    ignored: { count: entries.at(-1)?.trailers.ignored ?? 0, examples: [] },
+  };
+}
+
+function readDecisions(file: string): string {
+  try {
+    return readFileSync(resolve(file), 'utf8');
+  } catch (error) {
+    throw new SafeCoderError(
+      'usage/no-such-path',
+      `The decisions in ${showPath(file)} can't be read (${errnoOf(error) ?? 'no reason given'}).`,
+      { cause: error },
+    );
+  }
 }
 
 async function preview(

@@ -101,7 +101,7 @@ async function answer(chat: Chat, text: string): Promise<void> {
   const { context, face, session } = chat;
   if (text === '/help') context.out.write(HELP);
   else if (text === '/changes')
-    await attempt(face, EXIT.done, async () => {
+    await attempt(session, EXIT.done, async () => {
       await showChanges(context, face, session);
       return EXIT.done;
     });
@@ -127,56 +127,19 @@ async function turn({ context, face, session, editor, terminated }: Chat, text: 
 }
 
 /** `!CMD`: the person's own command in the sandbox, recorded like any other execution. */
-async function runCommand(
-  { context, face, session, editor, terminated }: Chat,
-  command: string,
-): Promise<void> {
+async function runCommand({ session, editor, terminated }: Chat, command: string): Promise<void> {
   if (command === '') return;
   const controller = new AbortController();
   editor.onInterrupt = () => controller.abort(new SafeCoderError('cancelled', 'Stopped by Ctrl-C.'));
-  const call = `user-${Date.now().toString(36)}`;
-  const decoder = new TextDecoder();
-  session.emit({ type: 'tool.start', call, tool: 'exec', input: { command } });
-  const started = performance.now();
   try {
-    const { end, recorded } = await session.exec(
-      'exec',
-      {
-        argv: ['/bin/sh', '-c', command],
-        mergeStderr: true,
-        onOutput: (chunk) =>
-          session.emit({ type: 'tool.output', call, text: decoder.decode(chunk, { stream: true }) }),
-      },
-      AbortSignal.any([controller.signal, terminated]),
-    );
-    const exitCode = end.exitCode ?? 128 + (end.signal ?? 0);
-    const { entry, changed } = recorded;
-    session.emit({
-      type: 'tool.end',
-      call,
-      tool: 'exec',
-      ok: exitCode === 0,
-      exitCode,
-      durationMs: Math.round(performance.now() - started),
-      entry: entry.id,
-      seq: entry.trailers.seq,
-      changed,
-      text: '',
-    });
+    const signal = AbortSignal.any([controller.signal, terminated]);
+    await session.exec('exec', { argv: ['/bin/sh', '-c', command], mergeStderr: true, isTold: true }, signal);
   } catch (error) {
     const { code, message, hint } = toSafeCoderError(error);
-    face.show({
-      type: 'error',
-      code,
-      message,
-      ...(hint === undefined ? {} : { hint }),
-      at: new Date().toISOString(),
-      session: session.id,
-    });
+    session.emit({ type: 'error', code, message, ...(hint === undefined ? {} : { hint }) });
   } finally {
     editor.onInterrupt = () => undefined;
   }
-  context.out.write('');
 }
 
 async function isLost(session: Session): Promise<boolean> {
@@ -202,18 +165,18 @@ async function finish(
   editor.onInterrupt = () => cancel.abort(new SafeCoderError('cancelled', 'Cancelled.'));
   let code: ExitCode = EXIT.done;
   let items: ReviewItem[] = [];
-  code = await attempt(face, code, async () => {
+  code = await attempt(session, code, async () => {
     items = await changesOrRecorded(context, face, session);
     return EXIT.done;
   });
   if (items.length > 0 && !terminated.aborted) {
-    code = await attempt(face, code, () => askAndApply(context, session, items, editor, cancel.signal));
+    code = await attempt(session, code, () => askAndApply(context, session, items, editor, cancel.signal));
   }
   if (terminated.aborted) code = EXIT.cancelled;
   const lost = await isLost(session);
   // A chat that the person left is done, however its last turn ended.
   if (!lost) session.conclude({ ok: !terminated.aborted, reason: terminated.aborted ? 'cancelled' : 'done' });
-  code = await attempt(face, code, () => endSession(context, face, session));
+  code = await attempt(session, code, () => endSession(context, face, session));
   return lost && code === EXIT.done ? EXIT.guest : code;
 }
 
@@ -223,12 +186,10 @@ async function changesOrRecorded(context: Context, face: Face, session: Session)
     return await showChanges(context, face, session);
   } catch (error) {
     if (!isSafeCoderError(error) || !error.code.startsWith('guest/')) throw error;
-    face.show({
+    session.emit({
       type: 'warning',
       code: error.code,
       message: 'The guest is lost; these are the changes up to the last entry.',
-      at: new Date().toISOString(),
-      session: session.id,
     });
     const { formatChanges } = await import('../../tui/change-list.ts');
     const { summarizeChanges } = await import('../../session/changes.ts');

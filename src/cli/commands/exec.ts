@@ -1,12 +1,5 @@
 /** `exec`: any command in a fresh sandbox on a copy of the project. The exit code is the command's. */
-import {
-  EXIT,
-  type ExitCode,
-  isSafeCoderError,
-  SafeCoderError,
-  toSafeCoderError,
-} from '../../base/errors.ts';
-import { escapeForTerminal } from '../../base/terminal-text.ts';
+import { EXIT, type ExitCode, isSafeCoderError, SafeCoderError } from '../../base/errors.ts';
 import { showDuration } from '../../config/quantities.ts';
 import type { Session } from '../../session/session.ts';
 import { exitCodeOf } from '../../session/session-parts.ts';
@@ -22,7 +15,8 @@ export interface ExecFlags extends CommonFlags {
 
 export async function exec(argv: string[], flags: ExecFlags): Promise<void> {
   const context = createContext(flags);
-  const face = createFace(context);
+  // Standard output belongs to the command: its start and end are told to programs only.
+  const face = createFace(context, { showTools: false });
   process.exitCode = await withSignals(async (cancelled) => {
     const signal = withTimeout(cancelled, context.config.settings.timeout);
     await using session = await startSession(context, face, { face: 'exec', title: argv.join(' '), signal });
@@ -30,24 +24,29 @@ export async function exec(argv: string[], flags: ExecFlags): Promise<void> {
     try {
       return await runAndFinish(context, face, session, argv, flags, signal, cancelled);
     } catch (error) {
-      session.conclude({ ok: false, reason: toSafeCoderError(error).code });
-      if (isTimeout(signal))
-        throw new SafeCoderError(
-          'session/unsuccessful',
-          `The command took longer than ${showDuration(context.config.settings.timeout ?? 0)}.`,
-        );
-      const notStarted = describeNotStarted(error, argv[0] ?? '');
-      if (notStarted === undefined) {
-        // A script that reads events is told before the last one, which is the session's end.
-        if (!context.json) throw error;
-        const { code, message, hint, exitCode } = toSafeCoderError(error);
-        session.emit({ type: 'error', code, message, ...(hint === undefined ? {} : { hint }) });
-        return exitCode;
-      }
-      context.err.write(`safe-coder: ${escapeForTerminal(notStarted.message)}\n`);
-      return notStarted.exitCode;
+      return failedStart(context, session, error, argv[0] ?? '', signal);
     }
   });
+}
+
+/** Tells why the command did not run to its end, as an event before the session's last. */
+function failedStart(
+  context: Context,
+  session: Session,
+  error: unknown,
+  command: string,
+  signal: AbortSignal,
+): number {
+  if (isTimeout(signal)) {
+    const after = showDuration(context.config.settings.timeout ?? 0);
+    session.conclude({ ok: false, reason: 'timeout' });
+    return session.fail(new SafeCoderError('session/unsuccessful', `The command took longer than ${after}.`))
+      .exitCode;
+  }
+  const notStarted = describeNotStarted(error, command);
+  if (notStarted === undefined) return session.fail(error).exitCode;
+  session.fail(new SafeCoderError('session/unsuccessful', notStarted.message, { cause: error }));
+  return notStarted.exitCode;
 }
 
 async function runAndFinish(
@@ -60,29 +59,33 @@ async function runAndFinish(
   cancelled: AbortSignal,
 ): Promise<number> {
   const stdin = !process.stdin.isTTY;
-  const { end } = await session.exec(
-    'exec',
-    {
-      argv,
-      stdin,
-      onOutput: (chunk, channel) => {
-        if (!context.json) return writeStream(channel === 'out' ? process.stdout : process.stderr, chunk);
-        session.emit({ type: 'tool.output', call: 'exec', text: chunk.toString('utf8') });
-        return undefined;
+  const { end } = await session
+    .exec(
+      'exec',
+      {
+        argv,
+        stdin,
+        isTold: context.json,
+        ...(context.json
+          ? {}
+          : {
+              onOutput: (chunk, channel) =>
+                writeStream(channel === 'out' ? process.stdout : process.stderr, chunk),
+            }),
+        attach: (child) => {
+          if (stdin) pipeStdin(child);
+        },
       },
-    },
-    signal,
-    (child) => {
-      if (stdin) pipeStdin(child);
-    },
-  );
+      signal,
+    )
+    .finally(() => process.stdin.destroy());
   const code = exitCodeOf(end);
   session.conclude({ ok: code === 0, reason: code === 0 ? 'done' : `exit ${code}` });
-  let ending: ExitCode = await attempt(face, EXIT.done, async () => {
+  let ending: ExitCode = await attempt(session, EXIT.done, async () => {
     const items = await showChanges(context, face, session);
     return applyByMode(context, session, items, code === 0 ? flags.apply : 'none', cancelled);
   });
-  ending = await attempt(face, ending, () => endSession(context, face, session));
+  ending = await attempt(session, ending, () => endSession(context, face, session));
   return code === 0 ? ending : code;
 }
 
@@ -99,6 +102,7 @@ function describeNotStarted(
   return undefined;
 }
 
+/** Feeds the command from our standard input until either ends; the caller destroys it when the command is over. */
 function pipeStdin(child: { write(bytes: Uint8Array): Promise<void>; closeStdin(): void }): void {
   const forward = async () => {
     try {

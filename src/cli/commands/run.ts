@@ -25,12 +25,11 @@ export async function run(task: string | undefined, flags: RunFlags): Promise<vo
       code = EXIT.unsuccessful;
     }
     // What was done is shown also when the turn failed; only a turn that went well applies by itself.
-    code = await attempt(face, code, async () => {
+    code = await attempt(session, code, async () => {
       const items = await showChanges(context, face, session);
       return applyByMode(context, session, items, ending.ok ? flags.apply : 'none', cancelled);
     });
-    if (code === EXIT.conflict) session.conclude({ ok: false, reason: 'conflict' });
-    return attempt(face, code, () => endSession(context, face, session));
+    return attempt(session, code, () => endSession(context, face, session));
   });
 }
 

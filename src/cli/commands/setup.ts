@@ -1,9 +1,12 @@
 /** `setup`: everything that sessions need, made ready ahead. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { SafeCoderError } from '../../base/errors.ts';
 import { showDuration } from '../../config/quantities.ts';
 import { toInertJson } from '../../headless/json-lines.ts';
 import { type CommonFlags, createContext, withSignals } from '../context.ts';
-import { createFace, createVmBackend } from '../start-session.ts';
+import { createFace, createVmBackend, PROGRAM_ROOT } from '../start-session.ts';
 
 export async function setup(flags: CommonFlags): Promise<void> {
   const context = createContext(flags);
@@ -14,6 +17,7 @@ export async function setup(flags: CommonFlags): Promise<void> {
   }
   const face = createFace(context);
   const backend = await createVmBackend(context, face);
+  if ((await backend.missing()) !== undefined) installMissing();
   const lack = await backend.missing();
   if (lack !== undefined)
     throw new SafeCoderError('backend/unavailable', lack.reason, { hint: `Run: ${lack.mend}` });
@@ -38,4 +42,10 @@ export async function setup(flags: CommonFlags): Promise<void> {
       `${style.green('✓')} Ready (${accel === 'kvm' ? 'hardware virtualisation' : `emulated: ${reason}`}; ${showDuration(took)})\n`,
     );
   }
+}
+
+/** Installs system packages as the launcher does, in a clone: it says what and why, and asks on a terminal. */
+function installMissing(): void {
+  const script = join(PROGRAM_ROOT, 'scripts/bootstrap.sh');
+  if (existsSync(script)) spawnSync(script, ['run'], { stdio: ['inherit', 2, 'inherit'] });
 }

@@ -18,7 +18,7 @@ export async function shell(flags: CommonFlags & { apply: 'none' | 'safe' | 'all
     });
   }
   const context = createContext(flags);
-  const face = createFace(context);
+  const face = createFace(context, { showTools: false });
   process.exitCode = await withSignals(async (signal) => {
     await using session = await startSession(context, face, { face: 'shell', title: 'shell', signal });
     face.printer.finishLine();
@@ -32,18 +32,19 @@ export async function shell(flags: CommonFlags & { apply: 'none' | 'safe' | 'all
         pty: size(),
         stdin: true,
         env: { TERM: /^[\w.-]{1,40}$/.test(TERM) ? TERM : 'xterm' },
+        isTold: false,
         onOutput: (chunk) => writeStream(process.stdout, chunk),
+        attach: (child) => terminal.attach(child, size),
       },
       signal,
-      (child) => terminal.attach(child, size),
     );
     terminal[Symbol.dispose]();
     const code = exitCodeOf(end);
-    const ending = await attempt(face, EXIT.done, async () => {
+    const ending = await attempt(session, EXIT.done, async () => {
       const items = await showChanges(context, face, session);
       return applyByMode(context, session, items, flags.apply, signal);
     });
-    return attempt(face, ending, async () => {
+    return attempt(session, ending, async () => {
       const ended = await endSession(context, face, session);
       return ended === EXIT.done && code !== 0 ? EXIT.unsuccessful : ended;
     });

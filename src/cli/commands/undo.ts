@@ -39,14 +39,7 @@ export async function undo(
     if (found.conflicts.length > 0) process.exitCode = EXIT.conflict;
     return;
   }
-  if (
-    !(await confirm(
-      context,
-      `Take this back in ${showPath(record.project)}?`,
-      flags.yes === true || context.json,
-    ))
-  )
-    return;
+  if (!(await confirm(context, `Take this back in ${showPath(record.project)}?`, flags.yes === true))) return;
   process.exitCode = await withSignals(async (signal) => {
     const done = await undoApply({ ...options, signal });
     const { applied, conflicts, refused, warnings } = done;

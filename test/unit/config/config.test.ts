@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -82,6 +83,26 @@ describe('settings', () => {
 });
 
 describe("a project's file", () => {
+  it.each([
+    ['a link to what never ends', (file: string) => symlinkSync('/dev/zero', file), 'symlink'],
+    ['a FIFO', (file: string) => execFileSync('mkfifo', [file]), 'no regular file'],
+    ['a folder', (file: string) => mkdirSync(file), 'no regular file'],
+    ['huge', (file: string) => writeFileSync(file, ' '.repeat(2 << 20)), 'larger'],
+  ])('is refused at once when it is %s', (_what, make, why) => {
+    const folder = temporaryFolder();
+    make(join(folder, '.safe-coder.jsonc'));
+    const error = caught(() =>
+      loadConfig({
+        userFile: join(folder, 'none') as HostPath,
+        userFileIsRequired: false,
+        project: folder,
+        environment: {},
+        flags: {},
+      }),
+    );
+    expect([error.code, error.message]).toEqual(['config/invalid', expect.stringContaining(why)]);
+  });
+
   it.each(['baseUrl', 'model', 'apiKeys', 'isolation', 'backend', 'share', 'allow', 'toolchain', 'prices'])(
     'can not set %s',
     (key) => {

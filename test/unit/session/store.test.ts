@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -65,6 +67,31 @@ describe('the session store', () => {
 });
 
 describe('run folders', () => {
+  it('are not disturbed by a sweep in another process, nor is the sweep by them', async () => {
+    const state = temporaryFolder();
+    const script = `
+      const { RunFolder } = await import(${JSON.stringify(new URL('../../../src/session/run-folder.ts', import.meta.url).href)});
+      for (const end = Date.now() + 1500; Date.now() < end; ) RunFolder.create(${JSON.stringify(state)})[Symbol.dispose]();
+      console.log('whole');`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let out = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      out += chunk;
+    });
+    let isOver = false;
+    const over = once(child, 'close').then(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      for (let n = 0; n < 50; n++) sweepRunFolders(state, Date.now());
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await over;
+    expect(out).toBe('whole\n');
+  });
+
   it('of processes that are gone are removed, those of living ones stay', () => {
     const state = temporaryFolder();
     using mine = RunFolder.create(state);
