@@ -105,12 +105,19 @@ build() {
   make -s -C guest >&2 || fail "the guest agent could not be built."
   if [ ! -f dist/.stamp ] || [ -n "$(find src tsconfig.json tsconfig.build.json package-lock.json -newer dist/.stamp -print -quit)" ]; then
     say "Building ..."
+    # Modules whose source is gone must not stay.
+    rm -rf dist
     PATH="$PWD/node_modules/.bin:$PATH" node node_modules/typescript/bin/tsc -p tsconfig.build.json >&2 ||
       fail "the program could not be compiled."
     touch dist/.stamp
   fi
 }
 
+# Two first starts at once would install over each other: one waits for the other.
+if has flock; then
+  exec 9>.bootstrap.lock
+  flock 9
+fi
 install_npm_packages
 install_system_packages
 build
