@@ -77,7 +77,7 @@ function readLayer(file: HostPath, options: LayerFile): Layer {
   const text = readSettings(file, options);
   if (text === undefined) return {};
   const faults: ParseError[] = [];
-  const value: unknown = parse(text, faults, { allowTrailingComma: true });
+  const value = parseText(file, text, faults);
   const fault = faults[0];
   if (fault) {
     const line = text.slice(0, fault.offset).split('\n').length;
@@ -90,6 +90,16 @@ function readLayer(file: HostPath, options: LayerFile): Layer {
     );
   }
   return parseLayer(value ?? {}, file);
+}
+
+/** The parser goes as deep as the text does: brackets without end are a fault of the file like any other. */
+function parseText(file: HostPath, text: string, faults: ParseError[]): unknown {
+  try {
+    return parse(text, faults, { allowTrailingComma: true });
+  } catch (error) {
+    if (error instanceof RangeError) throw unreadable(file, 'it is nested too deeply', error);
+    throw error;
+  }
 }
 
 /** The text of a regular file of reasonable size; undefined when there is none. Never waits, whatever is at the path. */

@@ -87,6 +87,7 @@ describe("a project's file", () => {
     ['a link to what never ends', (file: string) => symlinkSync('/dev/zero', file), 'symlink'],
     ['a FIFO', (file: string) => execFileSync('mkfifo', [file]), 'no regular file'],
     ['a folder', (file: string) => mkdirSync(file), 'no regular file'],
+    ['brackets without end', (file: string) => writeFileSync(file, '['.repeat(500_000)), 'nested too deeply'],
     ['huge', (file: string) => writeFileSync(file, ' '.repeat(2 << 20)), 'larger'],
   ])('is refused at once when it is %s', (_what, make, why) => {
     const folder = temporaryFolder();
