@@ -66,8 +66,8 @@ function removeAbandoned(folder: string, now: number): boolean {
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
     return true;
   } catch (error) {
-    // Its owner ended it while we looked, or another start swept it.
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTEMPTY') return false;
+    // Its owner ended it while we looked, or another start swept it; or it is no folder, and so none of ours.
+    if (['ENOENT', 'ENOTEMPTY', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return false;
     throw error;
   }
 }

@@ -98,6 +98,7 @@ describe('run folders', () => {
     const dead = join(state, 'run', 'dead');
     mkdirSync(dead);
     writeFileSync(join(dead, 'owner'), `${process.pid} 1`);
+    writeFileSync(join(state, 'run', 'a-file-of-somebody'), '');
     mkdirSync(join(state, 'run', 'just-being-made'));
     expect(sweepRunFolders(state, Date.now())).toBe(1);
     expect(statSync(mine.path).isDirectory()).toBe(true);
