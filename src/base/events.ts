@@ -95,6 +95,8 @@ export type EventBody =
       skipped: { path: string; reason: string }[];
       /** Files that the project's own rules ignore: how many the guest changed, and some of their names. */
       ignored: { count: number; examples: string[] };
+      /** The guest's `.git` differs from how it was put in; it is never applied. */
+      gitChanged: boolean;
       ledger: { head: string; entries: number };
       usage: Usage;
     };

@@ -53,7 +53,11 @@ export class EntryRecorder {
   }
 
   /** What the last sweep left out of the ledger, all of it. */
-  leftOut: Pick<Capture, 'skipped' | 'ignored'> = { skipped: [], ignored: { count: 0, examples: [] } };
+  leftOut: Pick<Capture, 'skipped' | 'ignored' | 'gitChanged'> = {
+    skipped: [],
+    ignored: { count: 0, examples: [] },
+    gitChanged: false,
+  };
 
   #lastSkipped = '';
 
@@ -65,7 +69,8 @@ export class EntryRecorder {
   async #capture(sweep: boolean, wrote: readonly string[]): Promise<Capture> {
     const alsoWrote = wrote.map(parseRelPath).filter((path): path is RelPath => path !== undefined);
     const capture = await this.#sandbox.capture(this.#ledger.blobSink(), { sweep, alsoWrote });
-    if (sweep) this.leftOut = { skipped: capture.skipped, ignored: capture.ignored };
+    const { skipped, ignored, gitChanged } = capture;
+    if (sweep) this.leftOut = { skipped, ignored, gitChanged };
     return capture;
   }
 

@@ -40,6 +40,8 @@ export interface SessionEnding {
 export interface LeftOut {
   skipped: { path: string; reason: string }[];
   ignored: { count: number; examples: string[] };
+  /** The agent used git: its `.git` is never applied. */
+  gitChanged: boolean;
 }
 
 export interface SessionParts {

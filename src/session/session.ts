@@ -272,12 +272,18 @@ export class Session implements AsyncDisposable {
     return failure;
   }
 
-  /** What the guest holds and the ledger doesn't, as the last sweep found it; with what did not even come along. */
+  /** What the guest holds and the ledger doesn't, as the last sweep found it. */
   get leftOut(): LeftOut {
-    const { skipped, ignored } = this.#recorder.leftOut;
-    const paths = new Set(skipped.map(({ path }) => path));
+    const { skipped, ignored, gitChanged } = this.#recorder.leftOut;
+    return { skipped: skipped.map(({ path, reason }) => ({ path, reason })), ignored, gitChanged };
+  }
+
+  /** The same, with what did not even come along; that was told at the start. */
+  get #allLeftOut(): LeftOut {
+    const found = this.leftOut;
+    const paths = new Set(found.skipped.map(({ path }) => path));
     const never = this.#copy.snapshot.skipped.filter(({ path }) => !paths.has(path));
-    return { skipped: [...never, ...skipped].map(({ path, reason }) => ({ path, reason })), ignored };
+    return { ...found, skipped: [...never.map(({ path, reason }) => ({ path, reason })), ...found.skipped] };
   }
 
   /** Ends the guest, makes the ledger stand alone, emits `session.end`. Idempotent; never hides an earlier error. */
@@ -302,7 +308,7 @@ export class Session implements AsyncDisposable {
       changes: summarizeChanges(items),
       applied: this.#applied.applied,
       conflicts: this.#applied.conflicts.map(({ path }) => path),
-      ...this.leftOut,
+      ...this.#allLeftOut,
       ledger: { head: head.id, entries: entries.length },
       usage: this.usage,
     });

@@ -45,6 +45,7 @@ export function formatLeftOut(
   left: {
     skipped: readonly { path: string; reason: string }[];
     ignored: { count: number; examples: readonly string[] };
+    gitChanged: boolean;
   },
   style: Style,
 ): string {
@@ -63,5 +64,6 @@ export function formatLeftOut(
       `Changed but ignored by the project's own rules (${count}): ${names}${count > examples.length ? ' ...' : ''}`,
     );
   }
+  if (left.gitChanged) lines.push("The guest's .git changed; it is never applied.");
   return lines.map((line) => `${style.dim(line)}\n`).join('');
 }

@@ -120,6 +120,7 @@ function leftOutOf(entries: readonly Entry[]): Parameters<typeof formatLeftOut>[
   return {
     skipped: [...skipped.values()],
     ignored: { count: entries.at(-1)?.trailers.ignored ?? 0, examples: [] },
+    gitChanged: entries.at(-1)?.trailers.gitChanged ?? false,
   };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { EventBody } from '../../../src/base/events.ts';
-import { formatChanges } from '../../../src/tui/change-list.ts';
+import { formatChanges, formatLeftOut } from '../../../src/tui/change-list.ts';
 import { EventPrinter, NOT_ISOLATED } from '../../../src/tui/event-printer.ts';
 import { describeStep, ProgressLine } from '../../../src/tui/progress.ts';
 import { createScreens, plain, type Screen } from '../../../src/tui/style.ts';
@@ -138,6 +138,22 @@ describe('the progress line', () => {
     expect(describeStep({ phase: 'Starting', done: 0, unit: 'steps', note: 'emulated' }, 0)).toBe(
       'Starting (emulated)',
     );
+  });
+});
+
+describe('what is left out', () => {
+  it('is named, with counts beyond a few, and nothing when there is nothing', () => {
+    const none = { skipped: [], ignored: { count: 0, examples: [] }, gitChanged: false };
+    expect(formatLeftOut(none, plain)).toBe('');
+    const skipped = Array.from({ length: 12 }, (_, n) => ({ path: `pipe\n${n}`, reason: 'special' }));
+    const text = formatLeftOut(
+      { skipped, ignored: { count: 3, examples: ['build/o', 'z.log'] }, gitChanged: true },
+      plain,
+    );
+    expect(text).toContain('Not in the ledger (12):\n  "pipe\\n0": special\n');
+    expect(text).toContain('  and 2 more');
+    expect(text).toContain("ignored by the project's own rules (3): build/o, z.log ...\n");
+    expect(text).toContain('.git changed');
   });
 });
 
