@@ -78,7 +78,7 @@ export async function makeState(
   const vm = await startQemu(options, memory, undefined);
   await endOnFailure(vm, 'save', async () => {
     const channel = await vm.connectTo(JAIL.agent, signal);
-    await awaitHello(vm, channel, helloMs, signal, planPrepared());
+    await awaitHello(vm, channel, helloMs, signal, planPrepared(options.images.kernel.release));
     using qmp = await vm.openQmp(signal);
     await writeState(vm, qmp, options.runDir, folder);
   });

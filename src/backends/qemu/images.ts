@@ -108,7 +108,7 @@ export function stateKey(parts: {
     machineArguments(parts.machine),
     parts.diskBytes,
     PROJECT_DISK_BYTES,
-    planPrepared(),
+    planPrepared(parts.images.kernel.release),
   ]);
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
 }

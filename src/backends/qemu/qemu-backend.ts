@@ -117,7 +117,7 @@ class QemuHost {
       ...(await this.#boot(boot, signal)),
       restored: false,
     };
-    return this.#describe(spec, accel, started);
+    return this.#describe(spec, boot, started);
   }
 
   async accelVerdict(signal?: AbortSignal): Promise<AccelVerdict> {
@@ -214,8 +214,9 @@ class QemuHost {
     }
   }
 
-  #describe(spec: LaunchSpec, accel: 'kvm' | 'tcg', started: RunningVm & { restored: boolean }): Launched {
+  #describe(spec: LaunchSpec, boot: BootOptions, started: RunningVm & { restored: boolean }): Launched {
     const { vm, channel, restored } = started;
+    const kernelRelease = boot.images.kernel.release;
     const user = guestUser(spec.uid);
     const folders = (this.#options.toolchainFolders ?? []).map((folder) => `${folder}/bin`);
     const end = once(async () => {
@@ -227,7 +228,7 @@ class QemuHost {
       info: {
         backend: 'qemu',
         level: 'vm',
-        accel,
+        accel: boot.machine.accel,
         workspace: spec.workspace,
         capture: 'overlay',
         env: {
@@ -240,7 +241,7 @@ class QemuHost {
           LANG: 'C.UTF-8',
         },
       },
-      setup: planSetup(spec, restored),
+      setup: planSetup(spec, { kernelRelease, isPrepared: restored }),
       populate: { by: 'image', file: `${spec.runDir}/${JAIL.project}` as HostPath },
       restored,
       consoleTail: async () => vm.console.text(),

@@ -123,8 +123,20 @@ describe('the set-up of a guest', () => {
     env: {},
   };
 
+  const fresh = { kernelRelease: '6.1.0-56-amd64', isPrepared: false };
+
+  test('asks for quick changes of groups at every mount of them, where the kernel knows that', () => {
+    const options = (kernelRelease: string) =>
+      planSetup(spec, { kernelRelease, isPrepared: false }).flatMap((operation) =>
+        operation.op === 'mount' && operation.type === 'cgroup2' ? [operation.data] : [],
+      );
+    expect(options('6.1.0-56-amd64')).toEqual(['favordynmods', 'favordynmods']);
+    expect(options('10.0.0')).toEqual(['favordynmods', 'favordynmods']);
+    expect(options('5.10.0-30-amd64')).toEqual(['', '']);
+  });
+
   test('opens the workspace before the old root goes out of reach, and limits processes after', () => {
-    const order = planSetup(spec, false).map((operation) => operation.op);
+    const order = planSetup(spec, fresh).map((operation) => operation.op);
     expect(order.indexOf('workspace')).toBeLessThan(order.indexOf('root'));
     expect(order.at(-1)).toBe('cgroup');
     expect(order.filter((op) => op === 'root')).toHaveLength(1);
@@ -133,20 +145,27 @@ describe('the set-up of a guest', () => {
   test('leaves to a prepared machine only what it has not done, and does all of it in a fresh one', () => {
     const named = (operations: SetupOperation[]) =>
       operations.map((one) => `${one.op} ${'target' in one ? one.target : 'path' in one ? one.path : ''}`);
-    const [prepared, rest] = [named(planPrepared()), named(planSetup(spec, true))];
-    expect(named(planSetup(spec, false))).toEqual([...prepared, ...rest]);
+    const [prepared, rest] = [
+      named(planPrepared(fresh.kernelRelease)),
+      named(planSetup(spec, { ...fresh, isPrepared: true })),
+    ];
+    expect(named(planSetup(spec, fresh))).toEqual([...prepared, ...rest]);
     expect(rest.some((one) => prepared.includes(one))).toBe(false);
     expect(rest.at(-1)).toBe('cgroup /sys/fs/cgroup');
   });
 
   test("prepares nothing that is one sandbox's or can not be saved", () => {
-    expect(JSON.stringify(planPrepared())).toBe(JSON.stringify(planPrepared()));
-    expect(planPrepared().map((one) => ('type' in one ? one.type : one.op))).not.toContain('9p');
-    expect(planPrepared().map((one) => one.op)).not.toContain('hostname');
+    expect(JSON.stringify(planPrepared(fresh.kernelRelease))).toBe(
+      JSON.stringify(planPrepared(fresh.kernelRelease)),
+    );
+    expect(planPrepared(fresh.kernelRelease).map((one) => ('type' in one ? one.type : one.op))).not.toContain(
+      '9p',
+    );
+    expect(planPrepared(fresh.kernelRelease).map((one) => one.op)).not.toContain('hostname');
   });
 
   test('gives the workspace and a home to the person, and the rest to root', () => {
-    const owned = planSetup(spec, false).flatMap((operation) =>
+    const owned = planSetup(spec, fresh).flatMap((operation) =>
       'uid' in operation && operation.uid !== 0 ? [operation] : [],
     );
     expect(owned.map((operation) => operation.path)).toEqual([
@@ -157,10 +176,10 @@ describe('the set-up of a guest', () => {
   });
 
   test('makes a host name of letters and digits only, and a machine id that is new each time', () => {
-    const name = planSetup(spec, false).find((operation) => operation.op === 'hostname');
+    const name = planSetup(spec, fresh).find((operation) => operation.op === 'hostname');
     expect(name).toEqual({ op: 'hostname', name: 'sandbox-abrmrf' });
     const id = () =>
-      planSetup(spec, false).flatMap((operation) =>
+      planSetup(spec, fresh).flatMap((operation) =>
         operation.op === 'file' && operation.path.endsWith('/machine-id')
           ? [Buffer.from(operation.bytes).toString()]
           : [],
