@@ -151,9 +151,9 @@ describe('in a machine, a project', () => {
     expect(processesNaming(state)).toEqual([]);
     expect(readdirSync(join(state, 'sessions'))).toEqual([]);
 
-    const script = 'find d* -type f | wc -l; echo changed > d499/99; rm d0/0';
+    const script = 'ls | wc -l; ls d7 | wc -l; cat d250/50; echo changed > d499/99; rm d0/0';
     const result = await run(['exec', '--apply', 'all', '--quiet', ...SMALL, '--', 'sh', '-c', script]);
-    expect([result.code, result.stdout]).toEqual([0, '50000\n']);
+    expect([result.code, result.stdout]).toEqual([0, '502\n100\n250.50\n']);
     expect(readFileSync(join(project, 'd499/99'), 'utf8')).toBe('changed\n');
     expect(existsSync(join(project, 'd0/0'))).toBe(false);
   });
