@@ -38,6 +38,15 @@ describe('the machine', () => {
     expect(machineArguments({ ...machine, accel: 'kvm' }).join(' ')).not.toContain('norandmaps');
   });
 
+  test('does not claim fast copies byte by byte when it is emulated, and hides nothing when it is not', () => {
+    const cpu = (accel: 'kvm' | 'tcg') => {
+      const all = machineArguments({ ...machine, accel });
+      return all[all.indexOf('-cpu') + 1];
+    };
+    expect(cpu('tcg')).toBe('max,-erms,-fsrm');
+    expect(cpu('kvm')).toBe('host');
+  });
+
   test('maps the memory of a saved state privately', () => {
     const memory = { kind: 'file', path: '/run/vm/memory', isShared: false } as const;
     const restored = hostArguments({ ...machine, memory, incoming: true }).join(' ');
