@@ -141,7 +141,7 @@ static void a_new_root_is_built_and_lived_in(void)
     put_mkdir(&w, 0755, in_folder(root, "work/space"));
     put_file(&w, 0644, in_folder(root, "work/space/f"), "x");
     write_u8(&w, OP_WORKSPACE);
-    put_text(&w, "/work/space");
+    put_text(&w, "/area/space");
     put_text(&w, in_folder(root, "work/space"));
     write_u8(&w, OP_HOSTNAME);
     put_text(&w, "sandbox-test");
@@ -151,9 +151,9 @@ static void a_new_root_is_built_and_lived_in(void)
     if (!CHECK(a.type == T_END))
         printf("  errno %u: %s\n", a.code, a.message);
     free(a.out);
-    w = payload_shell(0, "ls -d /work/space /etc 2>&1; cat /proc/sys/kernel/hostname; pwd; ls /proc/self/fd | wc -l");
+    w = payload_shell(0, "ls -d /area/space /etc 2>&1; cat /proc/sys/kernel/hostname; pwd; ls /proc/self/fd | wc -l");
     a = host_ask(&h, T_SPAWN, &w, NULL, 0);
-    CHECK(strstr((char *)a.out, "/work/space\n") && strstr((char *)a.out, "cannot access '/etc'"));
+    CHECK(strstr((char *)a.out, "/area/space\n") && strstr((char *)a.out, "cannot access '/etc'"));
     CHECK(strstr((char *)a.out, "sandbox-test\n/\n") != NULL);
     free(a.out);
     w = payload_new();
