@@ -138,11 +138,11 @@ static void a_new_root_is_built_and_lived_in(void)
         }
     }
     put_mount(&w, 0, "proc", in_folder(root, "proc"), "proc");
-    put_mkdir(&w, 0755, in_folder(root, "work/space"));
-    put_file(&w, 0644, in_folder(root, "work/space/f"), "x");
+    put_mkdir(&w, 0755, in_folder(root, "area/space"));
+    put_file(&w, 0644, in_folder(root, "area/space/f"), "x");
     write_u8(&w, OP_WORKSPACE);
     put_text(&w, "/area/space");
-    put_text(&w, in_folder(root, "work/space"));
+    put_text(&w, in_folder(root, "area/space"));
     write_u8(&w, OP_HOSTNAME);
     put_text(&w, "sandbox-test");
     write_u8(&w, OP_ROOT);
