@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 /** The program's entry: arguments in, exit code out. Only what a command needs is loaded. */
+import { enableCompileCache } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { EXIT, type ExitCode, errnoOf, SafeCoderError, toSafeCoderError } from '../base/errors.ts';
 import { nearest } from '../base/nearest.ts';
@@ -16,6 +18,8 @@ async function main(): Promise<number> {
     );
     return EXIT.environment;
   }
+  // What a command loads is compiled once per machine; where this can't be kept, it is compiled again.
+  enableCompileCache(fileURLToPath(new URL('../.compile-cache', import.meta.url)));
   const program = buildProgram();
   try {
     refuseUnknownCommand(program, process.argv[2]);
