@@ -17,7 +17,7 @@
 struct how {
     uint64_t flags, mode, resolve;
 };
-enum { NO_SYMLINKS = 0x04, BENEATH = 0x08 };
+enum { NO_XDEV = 0x01, NO_SYMLINKS = 0x04, BENEATH = 0x08 };
 
 enum { DIRECTORY_FLAGS = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC };
 
@@ -52,7 +52,7 @@ int tree_open_parent(int top, char *text, const char **name, uint32_t make_mode)
     int fd = -1;
     errno = ENAMETOOLONG;
     if (strlen(text) < PATH_MAX) {
-        struct how how = {.flags = DIRECTORY_FLAGS, .resolve = NO_SYMLINKS | BENEATH};
+        struct how how = {.flags = DIRECTORY_FLAGS, .resolve = NO_XDEV | NO_SYMLINKS | BENEATH};
         fd = (int)syscall(SYS_openat2, top, text, &how, sizeof how);
     }
     /* Step by step: for long paths, kernels before 5.6 (or a filter that hides the call), and to make what lacks. */

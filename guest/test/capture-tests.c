@@ -417,6 +417,11 @@ static void overlay_capture_reports_what_the_upper_layer_holds(void)
     make_file(in_folder(workspace, "dir/mnt/inside"), "x");
     CHECK_EQUAL(ask_changes(CHANGES_WALK, 100, NULL), 0);
     CHECK((change_of("dir/mnt")->flags & STAT_MOUNT) && change_of("dir/mnt/inside")->kind == 0);
+    a = fetch(100, "\x0e\x00" "dir/mnt/inside", 16);
+    r = reader_of(a.out, a.out_size);
+    read_fetched(&r, &got);
+    CHECK_EQUAL(got.code, EXDEV);
+    free(a.out);
     struct writer w = payload_file(OPT_RECURSIVE, in_folder(workspace, "dir"));
     a = host_ask(&h, T_REMOVE, &w, NULL, 0);
     CHECK(a.type == T_ERROR && a.code == EXDEV);
