@@ -5,7 +5,7 @@ export default defineConfig({
     include: ['test/{unit,integration,contract,attack,e2e}/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     reporters: ['default', './test/support/count-reporter.ts'],
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
     env: { CI: '' },

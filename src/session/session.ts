@@ -166,6 +166,7 @@ export class Session implements AsyncDisposable {
     const { attach, isTold, onOutput, ...spawn } = options;
     this.#execs += 1;
     const call = `${tool}-${this.#execs}`;
+    const input = { command: spawn.argv.join(' ') };
     const told = isTold ? new ToldOutput(call, this.#emit) : undefined;
     const started = performance.now();
     const process = await this.sandbox.exec(
@@ -178,7 +179,7 @@ export class Session implements AsyncDisposable {
       },
       signal,
     );
-    this.#emit({ type: 'tool.start', call, tool, input: { command: spawn.argv.join(' ') } });
+    this.#emit({ type: 'tool.start', call, tool, input });
     attach?.(process);
     const end = await endOf(process);
     told?.end();
@@ -186,13 +187,12 @@ export class Session implements AsyncDisposable {
     const exitCode = end && exitCodeOf(end);
     const ok = exitCode === 0 && !signal.aborted;
     const facts = { tool, call, ok, durationMs, ...(exitCode === undefined ? {} : { exitCode }) };
-    const { argv } = spawn;
     const recorded = await this.#recorder.record(
       {
         title: `Agent executed: ${tool}`,
         kind: 'tool',
         turn: this.#agent.turns,
-        inputSha256: digestInput(argv),
+        inputSha256: digestInput(input),
         ...facts,
       },
       { sweep: true },

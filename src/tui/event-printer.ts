@@ -218,8 +218,8 @@ function describeRetry(event: Extract<EventBody, { type: 'retry' }>): string {
   return `The model did not answer (${event.reason}); trying again in ${showDuration(event.waitMs)} (attempt ${event.attempt}).`;
 }
 
-/** The most telling field of a tool's input, on one line. */
-function describeInput(input: unknown): string {
+/** The most telling field of a tool's input, on one line; not escaped. */
+export function describeInput(input: unknown): string {
   if (typeof input !== 'object' || input === null) return '';
   const fields = input as Record<string, unknown>;
   for (const name of ['command', 'path', 'pattern', 'job_id']) {

@@ -4,6 +4,8 @@ import { escapeForTerminal } from '../../base/terminal-text.ts';
 import { showDuration } from '../../config/quantities.ts';
 import { toInertJson } from '../../headless/json-lines.ts';
 import type { Entry } from '../../ledger/ledger.ts';
+import { readToolInputs } from '../../session/stored-inputs.ts';
+import { describeInput } from '../../tui/event-printer.ts';
 import { type CommonFlags, createContext } from '../context.ts';
 import { openStored } from '../stored-session.ts';
 
@@ -12,6 +14,7 @@ export async function log(id: string | undefined, flags: CommonFlags & { verify?
   await using stored = await openStored(context, id);
   const { ledger, session } = stored;
   const entries = await ledger.entries();
+  const inputs = await readToolInputs(session.folder);
   let before: Entry | undefined;
   for (const entry of entries) {
     const changed =
@@ -19,8 +22,9 @@ export async function log(id: string | undefined, flags: CommonFlags & { verify?
         ? await ledger.changes(before.tree, entry.tree, { renames: false })
         : undefined;
     const paths = changed?.changes.map((change) => change.path) ?? [];
-    if (context.json) context.out.write(`${toInertJson(toRow(session.record.id, entry, paths))}\n`);
-    else context.out.write(`${describe(entry, paths.length)}\n`);
+    const input = inputs.get(entry.trailers.inputSha256 ?? '');
+    if (context.json) context.out.write(`${toInertJson(toRow(session.record.id, entry, paths, input))}\n`);
+    else context.out.write(`${describe(entry, paths.length, input)}\n`);
     before = entry;
   }
   if (flags.verify) await verify(stored, context.json, context.out.write);
@@ -56,7 +60,7 @@ async function verify(
   }
 }
 
-function toRow(session: string, entry: Entry, changed: string[]): Record<string, unknown> {
+function toRow(session: string, entry: Entry, changed: string[], input: unknown): Record<string, unknown> {
   const { id, tree, parent, title, at, trailers } = entry;
   return {
     type: 'entry',
@@ -67,11 +71,12 @@ function toRow(session: string, entry: Entry, changed: string[]): Record<string,
     parent: parent ?? null,
     title,
     changed,
+    ...(input === undefined ? {} : { input }),
     ...trailers,
   };
 }
 
-function describe(entry: Entry, changed: number): string {
+function describe(entry: Entry, changed: number, input: unknown): string {
   const { trailers } = entry;
   const parts = [
     `#${trailers.seq}`.padStart(5),
@@ -80,7 +85,7 @@ function describe(entry: Entry, changed: number): string {
     (trailers.durationMs === undefined ? '' : showDuration(trailers.durationMs)).padStart(10),
     (trailers.exitCode === undefined ? '' : `exit ${trailers.exitCode}`).padEnd(8),
     (changed === 0 ? '' : `${changed} changed`).padEnd(12),
-    escapeForTerminal(entry.title),
+    escapeForTerminal(`${entry.title} ${describeInput(input)}`.trim()),
   ];
   if (trailers.skipped.length > 0) parts.push(`(${trailers.skipped.length} skipped)`);
   return parts.join('  ').trimEnd();
