@@ -19,6 +19,7 @@ import { killGroup } from '../../src/base/process.ts';
 import { type CliOptions, cliCommand, cliEnvironment, jsonLines, runCli } from '../support/cli.ts';
 import type { Reply } from '../support/fake-model/script.ts';
 import { openFakeModel } from '../support/fake-model/server.ts';
+import { asOrdinaryUser } from '../support/ordinary-user.ts';
 import { makeProject, pictureOf, writeReplay } from '../support/project.ts';
 import { temporaryFolder } from '../support/temp.ts';
 
@@ -150,7 +151,7 @@ describe('a project', () => {
     execFileSync('chown', ['-R', '65534:65534', home]);
     execFileSync('chown', ['root:root', join(project, 'closed'), join(project, 'secretive.txt')]);
     execFileSync('chmod', ['700', join(project, 'closed'), join(project, 'secretive.txt')]);
-    const through = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
+    const through = asOrdinaryUser();
     const before = pictureOf(project);
     const result = await run(['exec', '--demo', '--json', '--', 'sh', '-c', 'id -u; ls'], { through });
     expect([result.code, result.stderr]).toEqual([0, '']);
@@ -304,7 +305,7 @@ describe('a place that can not be used', () => {
     if (process.getuid?.() !== 0) context.skip('needs root, to become somebody else');
     const { home, run } = setUp();
     execFileSync('chmod', ['755', home]);
-    const through = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
+    const through = asOrdinaryUser();
     const result = await run(['sessions'], { through });
     expect([result.code, result.stderr]).toEqual([4, expect.stringMatching(/can't be made \(EACCES\)/)]);
   });

@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { killGroup } from '../../src/base/process.ts';
 import { cliCommand, cliEnvironment, jsonLines, runCli } from '../support/cli.ts';
+import { asOrdinaryUser } from '../support/ordinary-user.ts';
 import { makeProject, pictureOf, writeReplay } from '../support/project.ts';
 import { temporaryFolder } from '../support/temp.ts';
 import { openTerminal } from '../support/terminal.ts';
@@ -384,11 +385,13 @@ describe('a session in a real microVM', () => {
       XDG_CONFIG_HOME: join(home, 'config'),
       SAFE_CODER_HOME: '',
     });
-    const output = execFileSync(
-      'setpriv',
-      ['--reuid', '65534', '--regid', '65534', '--clear-groups', file, ...argv],
-      { cwd: project, env: environment, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
-    );
+    const [through = '', ...rest] = asOrdinaryUser();
+    const output = execFileSync(through, [...rest, file, ...argv], {
+      cwd: project,
+      env: environment,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     expect(output).toBe('65534\nrefused\n');
     expect(readFileSync(join(project, 'a.txt'), 'utf8')).toBe('one\nmine\n');
     expect(statSync(join(project, 'a.txt')).uid).toBe(65534);

@@ -23,6 +23,7 @@ import { isSafeCoderError } from '../../src/base/errors.ts';
 import type { HostPath, RelPath } from '../../src/base/path-bytes.ts';
 import { type CopyInOptions, copyIn, EntryStream, openProject } from '../../src/workspace/copy-in.ts';
 import { copyProject, describeTree, hasErofsTools, MemoryBlobs, takeMadeGit } from '../support/copy-in.ts';
+import { asOrdinaryUser, canBecomeOrdinary } from '../support/ordinary-user.ts';
 import { temporaryFolder } from '../support/temp.ts';
 
 const ENV = {
@@ -440,7 +441,7 @@ describe('copying in', () => {
   });
 
   test('reads what an ordinary user may, and names the rest', async (context) => {
-    if (process.getuid?.() === 0 && spawnSync('setpriv', ['--version']).error !== undefined) {
+    if (process.getuid?.() === 0 && !canBecomeOrdinary()) {
       context.skip('as root everything is readable, and there is no setpriv to become somebody else');
     }
     const root = makeTree({ open: '1', closed: '2', 'locked/in': '3', 'passable/in': '4' });
@@ -450,11 +451,9 @@ describe('copying in', () => {
     chmodSync(join(root, 'passable'), 0o111);
     onTestFinished(() => rmSync(root, { recursive: true, force: true }));
     const script = new URL('../support/copy-in-child.ts', import.meta.url).pathname;
-    const become = ['--reuid', '12345', '--regid', '12345', '--clear-groups', process.execPath];
-    const isRoot = process.getuid?.() === 0;
-    const run = spawnSync(isRoot ? 'setpriv' : process.execPath, [...(isRoot ? become : []), script, root], {
-      encoding: 'utf8',
-    });
+    const through = process.getuid?.() === 0 ? asOrdinaryUser() : [];
+    const [file = '', ...argv] = [...through, process.execPath, script, root];
+    const run = spawnSync(file, argv, { encoding: 'utf8' });
     expect(run.stderr).toBe('');
     expect(JSON.parse(run.stdout)).toEqual({
       files: ['open'],
