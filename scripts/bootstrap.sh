@@ -32,7 +32,7 @@ fsck.erofs|erofs-utils|judges the project images in tests
 clang|clang|fuzzes the guest agent
 tmux|tmux|drives the terminal in tests
 unshare|util-linux|makes private mounts in tests
-cpio|cpio|judges the guest's first archive in tests
+cpio|cpio|judges the first archive of the guest in tests
 pgrep|procps|finds processes in tests
 setpriv|util-linux|runs tests as an ordinary user
 '

@@ -16,7 +16,7 @@ import { encodePath, type GuestPath, type HostPath } from '../../src/base/path-b
 import { ErofsWriter, type OpenDirectory } from '../../src/image/erofs.ts';
 import type { TestProject } from './test-project.ts';
 
-export const agentBinary = fileURLToPath(
+const agentBinary = fileURLToPath(
   new URL('../../guest/build/safe-coder-guest', import.meta.url),
 ) as HostPath;
 const rgBinary = rgPath as HostPath;
