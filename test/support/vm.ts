@@ -16,9 +16,7 @@ import { encodePath, type GuestPath, type HostPath } from '../../src/base/path-b
 import { ErofsWriter, type OpenDirectory } from '../../src/image/erofs.ts';
 import type { TestProject } from './test-project.ts';
 
-const agentBinary = fileURLToPath(
-  new URL('../../guest/build/safe-coder-guest', import.meta.url),
-) as HostPath;
+const agentBinary = fileURLToPath(new URL('../../guest/build/safe-coder-guest', import.meta.url)) as HostPath;
 const rgBinary = rgPath as HostPath;
 
 /** Kernel, images and saved states of tests: kept between runs, because a boot takes seconds and a kernel minutes. */
