@@ -1,8 +1,8 @@
 /** Runs the tool calls of one answer and answers each exactly once, whatever happens. */
 import { isSafeCoderError, type SafeCoderError, toSafeCoderError } from '../base/errors.ts';
 import type { Emit } from '../base/events.ts';
+import { nearestWithin } from '../base/nearest.ts';
 import type { ToolResultPart } from '../providers/model.ts';
-import { nearest } from '../providers/model-id.ts';
 import type { Tool } from '../tools/tool.ts';
 import type { PendingCall } from './assistant-message.ts';
 import { synthesize } from './conversation.ts';
@@ -137,7 +137,7 @@ function isCancel(thrown: unknown): boolean {
 
 function explainUnknown(asked: string, tools: readonly Tool[]): string {
   const names = tools.map((tool) => tool.name);
-  const near = nearest(asked.toLowerCase(), names);
+  const near = nearestWithin(asked.toLowerCase(), names);
   const guess = near === undefined ? '' : ` Did you mean ${near}?`;
   return `There is no tool named ${JSON.stringify(asked.slice(0, 100))}. The tools are: ${names.join(', ')}.${guess}`;
 }

@@ -11,6 +11,20 @@ export function nearest(word: string, candidates: readonly string[]): string {
   return best;
 }
 
+/** The candidate with the fewest edits from `word`, unless more than half of it would have to change. */
+export function nearestWithin<Word extends string>(
+  word: string,
+  candidates: readonly Word[],
+): Word | undefined {
+  let best: { candidate: Word; distance: number } | undefined;
+  for (const candidate of candidates) {
+    const distance = editDistance(word.slice(0, 64), candidate);
+    const limit = Math.max(2, Math.floor(candidate.length / 2));
+    if (distance <= limit && (best === undefined || distance < best.distance)) best = { candidate, distance };
+  }
+  return best?.candidate;
+}
+
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

@@ -12,16 +12,26 @@ import { NOT_ISOLATED } from '../tui/event-printer.ts';
 import type { Context } from './context.ts';
 import type { Face } from './start-session.ts';
 
-/** Shows the change summary; also from the ledger alone when the guest is lost. Throws `guest/*`, `ledger/*`. */
+/** Sweeps and shows the change summary. Throws `guest/*`, `ledger/*`. */
 export async function showChanges(context: Context, face: Face, session: Session): Promise<ReviewItem[]> {
   const items = await session.changes();
+  printChanges(context, face, session, items);
+  return items;
+}
+
+/** The change summary, and what is left out of it; nothing with `--json`, where the session's end tells it. */
+export function printChanges(
+  context: Context,
+  face: Face,
+  session: Session,
+  items: readonly ReviewItem[],
+): void {
   face.printer.finishLine();
-  if (context.json) return items;
+  if (context.json) return;
   if (!context.quiet || items.length > 0) {
     context.err.write(formatChanges(summarizeChanges(items), context.err.style));
   }
   context.err.write(formatLeftOut(session.leftOut, context.err.style));
-  return items;
 }
 
 /** Applies by mode and says what landed. Returns 6 when something of the host changed meanwhile. */

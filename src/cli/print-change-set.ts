@@ -1,7 +1,8 @@
 /** A change set as a patch on the screen, coloured, with nothing in it that a terminal acts on. */
+
+import { isBinary } from '../base/is-binary.ts';
 import { escapeForTerminal } from '../base/terminal-text.ts';
 import type { Change, ChangeSet } from '../diff/change-set.ts';
-import { isBinary } from '../diff/lines.ts';
 import { formatPatch, type PatchChange } from '../diff/patch.ts';
 import type { LedgerReader } from '../ledger/ledger.ts';
 import { reviewItems, toSummary } from '../review/review-item.ts';

@@ -1,8 +1,8 @@
 /** Changes as a patch in git's format, which `git apply` accepts: any name, any bytes, modes, symlinks, renames. */
 import { deflateSync } from 'node:zlib';
+import { isBinary } from '../base/is-binary.ts';
 import { encodePath, type RelPath } from '../base/path-bytes.ts';
 import type { FileMode } from './change-set.ts';
-import { isBinary } from './lines.ts';
 import { diffText, type Hunk, replaceAll } from './text-diff.ts';
 
 /** One side of a file with its bytes. */

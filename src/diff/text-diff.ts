@@ -1,6 +1,7 @@
 /** The difference of two files as hunks: data that review shows, narrows and applies. */
 import { diffArrays } from 'diff';
-import { isBinary, splitLines } from './lines.ts';
+import { isBinary } from '../base/is-binary.ts';
+import { splitLines } from './lines.ts';
 
 /**
  * Part of a difference. Line numbers count from 1; where a side has no lines its start is the line before, as in a unified

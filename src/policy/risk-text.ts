@@ -1,5 +1,7 @@
 /** What an eye misses in a file: characters that don't show, lines too long to read, code in a form nobody reads. */
 
+import { isBinary } from '../base/is-binary.ts';
+
 /** Longest line of a text that a person can be expected to have read. */
 export const MAX_READABLE_LINE = 2000;
 
@@ -41,11 +43,6 @@ export function contentRisks(path: string, before: Uint8Array | undefined, after
     risks.push(`a line of ${longestLine(now).toLocaleString('en-US')} characters`);
   }
   return risks;
-}
-
-/** A NUL byte in the first 8,000, as git decides it. */
-function isBinary(content: Uint8Array): boolean {
-  return content.subarray(0, 8000).includes(0);
 }
 
 function isUtf8(content: Uint8Array): boolean {

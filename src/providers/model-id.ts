@@ -1,5 +1,6 @@
 /** Model names as people write them: `PROVIDER/NAME`, where NAME may hold slashes and colons itself. */
 import { SafeCoderError } from '../base/errors.ts';
+import { nearestWithin } from '../base/nearest.ts';
 
 /** Providers that {@link createModel} can talk to over the network. */
 export const NETWORK_PROVIDERS = [
@@ -34,7 +35,7 @@ export function parseModelId(text: string): ModelId {
       hint: `Write PROVIDER/NAME, for example ${known}/${EXAMPLES[known]}.`,
     });
   }
-  const near = nearest(provider.toLowerCase(), PROVIDERS);
+  const near = nearestWithin(provider.toLowerCase(), PROVIDERS);
   const guess = near === undefined ? '' : ` Did you mean ${near}/${name === '' ? EXAMPLES[near] : name}?`;
   throw new SafeCoderError('config/no-model', `There is no provider named ${JSON.stringify(provider)}.`, {
     hint: `Write PROVIDER/NAME; providers are ${PROVIDERS.join(', ')}.${guess}`,
@@ -50,27 +51,3 @@ const EXAMPLES: Record<ProviderName, string> = {
   'openai-compatible': 'my-model',
   replay: 'conversation.jsonl',
 };
-
-/** The candidate with the fewest edits from `word`, unless more than half of it would have to change. */
-export function nearest<Word extends string>(word: string, candidates: readonly Word[]): Word | undefined {
-  let best: { candidate: Word; distance: number } | undefined;
-  for (const candidate of candidates) {
-    const distance = editDistance(word.slice(0, 64), candidate);
-    const limit = Math.max(2, Math.floor(candidate.length / 2));
-    if (distance <= limit && (best === undefined || distance < best.distance)) best = { candidate, distance };
-  }
-  return best?.candidate;
-}
-
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (const [i, a] of [...from].entries()) {
-    const next = [i + 1];
-    for (const [j, b] of [...to].entries()) {
-      const replaced = (row[j] ?? 0) + (a === b ? 0 : 1);
-      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row.at(-1) ?? 0;
-}

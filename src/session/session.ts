@@ -46,6 +46,7 @@ export class Session implements AsyncDisposable {
   readonly #agent: AgentWork;
   readonly #emit: Emit;
   #execs = 0;
+  #reviewed: { tree: string; items: ReviewItem[] } | undefined;
   #applied: Applied = { applied: [], conflicts: [] };
   #ending: SessionEnding = { ok: true, reason: 'done' };
 
@@ -221,8 +222,15 @@ export class Session implements AsyncDisposable {
 
   /** The change set of what the ledger holds; works also when the guest is lost. */
   async recordedChanges(): Promise<ReviewItem[]> {
-    const head = await this.ledger.head();
-    return listChanges(this.ledger, this.#initial.tree, head.tree, (path) => this.#copy.isIgnored(path));
+    const { tree } = await this.ledger.head();
+    // Asked for at the review and again at the end: a tree that did not change has the same changes.
+    if (this.#reviewed?.tree !== tree) {
+      const items = await listChanges(this.ledger, this.#initial.tree, tree, (path) =>
+        this.#copy.isIgnored(path),
+      );
+      this.#reviewed = { tree, items };
+    }
+    return this.#reviewed.items;
   }
 
   /** Writes the selected changes to the project. Throws `apply/*`; conflicts are a result. */

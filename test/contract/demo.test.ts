@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll } from 'vitest';
 import { createDemoBackend } from '../../src/backends/demo/demo-backend.ts';
-import type { GuestPath, HostPath } from '../../src/base/path-bytes.ts';
+import type { HostPath } from '../../src/base/path-bytes.ts';
 import { openSandbox } from '../../src/sandbox/open.ts';
+import { plainSpec } from '../support/plain-spec.ts';
 import { sourceOf } from '../support/test-project.ts';
 import { sandboxContract } from './sandbox-contract.ts';
 
@@ -22,18 +23,7 @@ sandboxContract('the demo backend', {
     folders.push(runDir);
     return openSandbox({
       backend: createDemoBackend({ agentBinary: AGENT, path: '/usr/local/bin:/usr/bin:/bin' }),
-      spec: {
-        id: 'contract',
-        runDir,
-        workspace: '/home/me/project' as GuestPath,
-        uid: process.getuid?.() ?? 0,
-        gid: process.getgid?.() ?? 0,
-        cpus: 1,
-        memoryBytes: 1 << 30,
-        diskBytes: 1 << 30,
-        pids: 0,
-        env: {},
-      },
+      spec: plainSpec(runDir, 'contract'),
       source: sourceOf(project),
       signal: new AbortController().signal,
       emit: () => undefined,

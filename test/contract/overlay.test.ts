@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, it } from 'vitest';
-import type { GuestPath, HostPath } from '../../src/base/path-bytes.ts';
+import type { HostPath } from '../../src/base/path-bytes.ts';
 import { openSandbox } from '../../src/sandbox/open.ts';
 import { createOverlayBackend, layOut } from '../support/overlay-backend.ts';
+import { plainSpec } from '../support/plain-spec.ts';
 import { sourceOf } from '../support/test-project.ts';
 import { sandboxContract } from './sandbox-contract.ts';
 
@@ -34,18 +35,7 @@ if (reason === undefined) {
       folders.push(runDir);
       return openSandbox({
         backend: createOverlayBackend(),
-        spec: {
-          id: 'overlay',
-          runDir,
-          workspace: '/home/me/project' as GuestPath,
-          uid: process.getuid?.() ?? 0,
-          gid: process.getgid?.() ?? 0,
-          cpus: 1,
-          memoryBytes: 1 << 30,
-          diskBytes: 1 << 30,
-          pids: 0,
-          env: {},
-        },
+        spec: plainSpec(runDir, 'overlay'),
         source: sourceOf(project, layOut),
         signal: new AbortController().signal,
         emit: () => undefined,

@@ -3,8 +3,9 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } fro
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { createDemoBackend } from '../../src/backends/demo/demo-backend.ts';
-import type { GuestPath, HostPath } from '../../src/base/path-bytes.ts';
+import type { HostPath } from '../../src/base/path-bytes.ts';
 import { openSandbox } from '../../src/sandbox/open.ts';
+import { plainSpec } from '../support/plain-spec.ts';
 import { temporaryFolder } from '../support/temp.ts';
 import { createProject, sourceOf } from '../support/test-project.ts';
 
@@ -29,18 +30,7 @@ async function open(runDir: HostPath) {
   const project = createProject({ 'a.txt': { content: 'a' } });
   return openSandbox({
     backend: createDemoBackend({ agentBinary: AGENT, path: '/usr/local/bin:/usr/bin:/bin' }),
-    spec: {
-      id: 'test',
-      runDir,
-      workspace: '/home/me/project' as GuestPath,
-      uid: process.getuid?.() ?? 0,
-      gid: process.getgid?.() ?? 0,
-      cpus: 1,
-      memoryBytes: 1 << 30,
-      diskBytes: 1 << 30,
-      pids: 0,
-      env: {},
-    },
+    spec: plainSpec(runDir, 'test'),
     source: sourceOf(project),
     signal: new AbortController().signal,
     emit: () => undefined,

@@ -5,11 +5,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import { createDemoBackend } from '../../src/backends/demo/demo-backend.ts';
-import type { GuestPath, HostPath } from '../../src/base/path-bytes.ts';
+import type { HostPath } from '../../src/base/path-bytes.ts';
 import { openSandbox } from '../../src/sandbox/open.ts';
 import { createTools } from '../../src/tools/create-tools.ts';
 import { createToolState } from '../../src/tools/tool-state.ts';
 import { toolRunner } from './fake-sandbox.ts';
+import { plainSpec } from './plain-spec.ts';
 import { createProject, sourceOf } from './test-project.ts';
 
 const AGENT = fileURLToPath(new URL('../../guest/build/safe-coder-guest', import.meta.url)) as HostPath;
@@ -31,18 +32,7 @@ export async function openToolSandbox(
       agentBinary: AGENT,
       path: `${options.withRipgrep === false ? '' : `${RIPGREP}:`}/usr/local/bin:/usr/bin:/bin`,
     }),
-    spec: {
-      id: `tools-${process.pid}-${opened}`,
-      runDir,
-      workspace: '/home/me/project' as GuestPath,
-      uid: process.getuid?.() ?? 0,
-      gid: process.getgid?.() ?? 0,
-      cpus: 1,
-      memoryBytes: 1 << 30,
-      diskBytes: 1 << 30,
-      pids: 0,
-      env: options.env ?? {},
-    },
+    spec: plainSpec(runDir, `tools-${process.pid}-${opened}`, options.env ?? {}),
     source: sourceOf(
       createProject({
         ...Object.fromEntries(Object.entries(files).map(([name, content]) => [name, { content }])),

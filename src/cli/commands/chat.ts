@@ -14,7 +14,7 @@ import { NOT_ISOLATED } from '../../tui/event-printer.ts';
 import { type Line, LineEditor } from '../../tui/line-editor.ts';
 import { chooseModel } from '../choose-model.ts';
 import { type CommonFlags, type Context, createContext } from '../context.ts';
-import { applyDecisions, attempt, endSession, showChanges } from '../finish-session.ts';
+import { applyDecisions, attempt, endSession, printChanges, showChanges } from '../finish-session.ts';
 import { createFace, type Face, startSession } from '../start-session.ts';
 
 const HELP = `/changes   what changed so far          /quit   end the session, review, apply (or Ctrl-D)
@@ -50,25 +50,17 @@ export async function chat(flags: CommonFlags & { record?: string }): Promise<vo
       `${model.id} · ${settings.cpus} CPUs, ${showSize(settings.memory)}, disk ${showSize(settings.disk)} · network ${settings.network} · /help\n`,
     ),
   );
-  await converse(new Chat(context, face, session, editor, start.signal));
+  await converse({ context, face, session, editor, terminated: start.signal });
   process.exitCode = await finish(context, face, session, editor, start.signal);
 }
 
-class Chat {
-  readonly context: Context;
-  readonly face: Face;
-  readonly session: Session;
-  readonly editor: LineEditor;
+interface Chat {
+  context: Context;
+  face: Face;
+  session: Session;
+  editor: LineEditor;
   /** Aborted by SIGTERM and SIGHUP: the chat ends as with /quit, without a question. */
-  readonly terminated: AbortSignal;
-
-  constructor(context: Context, face: Face, session: Session, editor: LineEditor, terminated: AbortSignal) {
-    this.context = context;
-    this.face = face;
-    this.session = session;
-    this.editor = editor;
-    this.terminated = terminated;
-  }
+  terminated: AbortSignal;
 }
 
 /** Until the person leaves or the guest is lost. */
@@ -191,10 +183,8 @@ async function changesOrRecorded(context: Context, face: Face, session: Session)
       code: error.code,
       message: 'The guest is lost; these are the changes up to the last entry.',
     });
-    const { formatChanges } = await import('../../tui/change-list.ts');
-    const { summarizeChanges } = await import('../../session/changes.ts');
     const items = await session.recordedChanges();
-    context.err.write(formatChanges(summarizeChanges(items), context.err.style));
+    printChanges(context, face, session, items);
     return items;
   }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { isBinary } from '../../../src/base/is-binary.ts';
 import { applyHunks, narrowHunk } from '../../../src/diff/apply-hunks.ts';
-import { isBinary } from '../../../src/diff/lines.ts';
 import { diffText, NO_NEWLINE, replaceAll } from '../../../src/diff/text-diff.ts';
 
 /** Text files of few different lines, so that there is something in common; any bytes but NUL. */

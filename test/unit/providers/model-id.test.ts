@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isSafeCoderError } from '../../../src/base/errors.ts';
-import { nearest, parseModelId } from '../../../src/providers/model-id.ts';
+import { nearestWithin } from '../../../src/base/nearest.ts';
+import { parseModelId } from '../../../src/providers/model-id.ts';
 
 function failure(text: string) {
   try {
@@ -53,7 +54,7 @@ describe('a model name', () => {
 });
 
 it('finds the nearest word, or none when all are far', () => {
-  expect(nearest('wriet', ['read', 'write'])).toBe('write');
-  expect(nearest('x'.repeat(1_000_000), ['read', 'write'])).toBeUndefined();
-  expect(nearest('read', [])).toBeUndefined();
+  expect(nearestWithin('wriet', ['read', 'write'])).toBe('write');
+  expect(nearestWithin('x'.repeat(1_000_000), ['read', 'write'])).toBeUndefined();
+  expect(nearestWithin('read', [])).toBeUndefined();
 });
