@@ -181,6 +181,7 @@ export class Session implements AsyncDisposable {
       signal,
     );
     this.#emit({ type: 'tool.start', call, tool, input });
+    told?.start();
     attach?.(process);
     const end = await endOf(process);
     told?.end();

@@ -12,11 +12,16 @@ export type ExecRequest = Omit<ExecOptions, 'onOutput'> & {
   attach?: (process: GuestProcess) => void;
 };
 
-/** Output as `tool.output` events: a character that is cut by chunks stays one. */
+/**
+ * Output as `tool.output` events, all of them after the call's `tool.start`: the first output can arrive together with
+ * the news that the command runs. A character that is cut by chunks stays one.
+ */
 export class ToldOutput {
   readonly #call: string;
   readonly #emit: Emit;
   readonly #decoders = { out: new TextDecoder(), err: new TextDecoder() };
+  /** What came before the start was told; undefined afterwards. */
+  #early: { text: string; channel: 'out' | 'err' }[] | undefined = [];
 
   constructor(call: string, emit: Emit) {
     this.#call = call;
@@ -27,12 +32,21 @@ export class ToldOutput {
     this.#tell(this.#decoders[channel].decode(chunk, { stream: true }), channel);
   }
 
+  /** The call's start has been told: what came early goes out now. */
+  start(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const { text, channel } of early) this.#tell(text, channel);
+  }
+
   end(): void {
     for (const channel of ['out', 'err'] as const) this.#tell(this.#decoders[channel].decode(), channel);
   }
 
   #tell(text: string, channel: 'out' | 'err'): void {
-    if (text !== '') this.#emit({ type: 'tool.output', call: this.#call, text, channel });
+    if (text === '') return;
+    if (this.#early) this.#early.push({ text, channel });
+    else this.#emit({ type: 'tool.output', call: this.#call, text, channel });
   }
 }
 
