@@ -7,7 +7,7 @@ export interface EntryTrailers {
   seq: number;
   /** 0 for the initial entry and for what happens between turns. */
   turn: number;
-  kind: 'initial' | 'tool' | 'sweep' | 'snapshot' | 'rollback' | 'applied';
+  kind: 'initial' | 'tool' | 'sweep' | 'snapshot' | 'rollback' | 'applied' | 'fork';
   call?: string;
   tool?: string;
   inputSha256?: string;
@@ -18,6 +18,14 @@ export interface EntryTrailers {
   /** Calls that ran side by side with this one. */
   shared?: string[];
   job?: string;
+  /** The name that a person gave a snapshot. */
+  label?: string;
+  /** Full id of the entry whose tree a rollback brought back. */
+  to?: string;
+  /** What a rollback brought back. */
+  scope?: 'files' | 'conversation' | 'both';
+  /** Where a fork comes from: `SESSION:ENTRYID`. */
+  origin?: string;
   skipped: { path: string; reason: string; detail?: string }[];
   ignored: number;
   gitChanged: boolean;
@@ -41,6 +49,11 @@ export interface EntryInput extends Omit<EntryTrailers, 'seq'> {
   at: Date;
   written: { path: RelPath; mode: FileMode; oid: string }[];
   removed: RelPath[];
+}
+
+/** An entry whose tree the ledger has already, of this or another entry. */
+export interface TreeInput extends Omit<EntryInput, 'written' | 'removed'> {
+  tree: string;
 }
 
 export interface LedgerReader {

@@ -21,7 +21,16 @@ export interface Message {
   skippedList: SkippedList | undefined;
 }
 
-const KINDS: ReadonlySet<string> = new Set(['initial', 'tool', 'sweep', 'snapshot', 'rollback', 'applied']);
+const KINDS: ReadonlySet<string> = new Set([
+  'initial',
+  'tool',
+  'sweep',
+  'snapshot',
+  'rollback',
+  'applied',
+  'fork',
+]);
+const SCOPES: ReadonlySet<string> = new Set(['files', 'conversation', 'both']);
 const MAX_TITLE = 500;
 
 /** The title as it is stored: one line, well-formed, never empty, at most 500 characters. */
@@ -50,6 +59,10 @@ export function formatMessage(message: Message): string {
     ...text('Model', trailers.model),
     ...(trailers.shared ?? []).flatMap((call) => text('Shared', call)),
     ...text('Job', trailers.job),
+    ...text('Label', trailers.label),
+    ...text('To', trailers.to),
+    ...text('Scope', trailers.scope),
+    ...text('Origin', trailers.origin),
     ...(message.skippedList
       ? [`Skipped-List: ${message.skippedList.oid} ${message.skippedList.count}`]
       : trailers.skipped.map((skipped) => `Skipped: ${formatSkipped(skipped)}`)),
@@ -85,6 +98,10 @@ export function parseMessage(message: string): Message {
     ...defined('model', fields.optional('Model')),
     ...(shared.length > 0 ? { shared } : {}),
     ...defined('job', fields.optional('Job')),
+    ...defined('label', fields.optional('Label')),
+    ...defined('to', mapDefined(fields.optional('To'), toEntryId)),
+    ...defined('scope', mapDefined(fields.optional('Scope'), toScope)),
+    ...defined('origin', mapDefined(fields.optional('Origin'), toOrigin)),
     skipped: fields.raw('Skipped').map(parseSkipped),
     ignored: toInteger(fields.required('Ignored')),
     gitChanged: toBoolean(fields.required('Git-Changed')),
@@ -180,6 +197,22 @@ function toInteger(value: string): number {
 function toBoolean(value: string): boolean {
   if (value !== 'yes' && value !== 'no') throw damaged('a yes or no is neither');
   return value === 'yes';
+}
+
+function toEntryId(value: string): string {
+  if (!/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(value)) throw damaged('the entry it goes back to is none');
+  return value;
+}
+
+function toScope(value: string): NonNullable<EntryTrailers['scope']> {
+  if (!SCOPES.has(value)) throw damaged('what it brings back is unknown');
+  return value as NonNullable<EntryTrailers['scope']>;
+}
+
+function toOrigin(value: string): string {
+  if (!/^[A-Za-z0-9._-]{1,100}:(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(value))
+    throw damaged('where it comes from is unreadable');
+  return value;
 }
 
 function parseSkippedList(value: string): SkippedList {

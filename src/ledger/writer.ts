@@ -10,7 +10,7 @@ import { buildTree } from './build-tree.ts';
 import { encodeEntry, encodeSkippedList, parseEntry, readEntry } from './entry.ts';
 import { keepReachable, prepareHead } from './head-ref.ts';
 import { createLayout, LISTS_FOLDER, readHead, sweepLeftovers } from './layout.ts';
-import type { Entry, EntryInput, EntryTrailers } from './ledger.ts';
+import type { Entry, EntryInput, EntryTrailers, TreeInput } from './ledger.ts';
 import { mergeSmallPacks } from './merge-packs.ts';
 import type { SkippedList } from './message.ts';
 import { RepositoryReader } from './reader.ts';
@@ -135,6 +135,24 @@ export class LedgerWriter extends RepositoryReader {
         writeDrafts(this.objectFormat, draft, write);
         return draft;
       });
+      await mergeSmallPacks(this.store, { sync: this.#sync });
+      return entry;
+    });
+  }
+
+  /**
+   * Adds an entry with a tree that the ledger has already: a rollback or a fork without a running sandbox. Throws
+   * `ledger/damaged` when the tree is not in this ledger's own packs, else as {@link append}.
+   */
+  appendTree(input: TreeInput): Promise<Entry> {
+    const { tree, ...facts } = input;
+    return this.#exclusive(async () => {
+      if (this.#root === undefined) throw new SafeCoderError('bug', 'The ledger has no initial entry yet.');
+      this.store.rescan();
+      if (!this.store.hasPacked(tree))
+        throw new SafeCoderError('ledger/damaged', `The ledger doesn't have the tree ${tree}.`);
+      await this.store.read(tree, 'tree');
+      const entry = await this.#write(facts, async () => ({ oid: tree, children: undefined }));
       await mergeSmallPacks(this.store, { sync: this.#sync });
       return entry;
     });

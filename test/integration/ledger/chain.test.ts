@@ -78,6 +78,33 @@ describe('the chain', () => {
     expect((await writer.verify()).ok).toBe(true);
   });
 
+  it('goes back by an entry with the tree of an earlier one, and goes on from there', async () => {
+    const writer = await makeLedger();
+    const first = await commitInitial(writer, { a: '1', 'src/b': '2' });
+    await writer.append(toolCall(writer, { 'src/b': '3' }, { removed: ['a' as RelPath] }));
+    const { written, removed, ...facts } = toolCall(writer, {}, { kind: 'rollback' });
+    const back = await writer.appendTree({ ...facts, tree: first.tree, to: first.id, scope: 'files' });
+    expect(back.tree).toBe(first.tree);
+    expect(back.trailers).toMatchObject({ seq: 3, kind: 'rollback', to: first.id, scope: 'files' });
+    expect(await writer.head()).toEqual(back);
+
+    const next = await writer.append(toolCall(writer, { 'src/c': '4' }));
+    expect([...(await writer.files(next.tree)).keys()]).toEqual(['a', 'src/b', 'src/c']);
+    expect(await writer.verify()).toEqual({ ok: true, entries: 4, faults: [] });
+    expect(git(writer.dir, 'fsck', '--strict', '--no-dangling')).toBe('');
+  });
+
+  it('refuses to go back to a tree that the ledger does not have, and stays as it is', async () => {
+    const writer = await makeLedger();
+    const first = await commitInitial(writer, { a: '1' });
+    const blob = (await writer.files(first.tree)).get('a' as RelPath)?.oid ?? '';
+    const { written, removed, ...facts } = toolCall(writer, {}, { kind: 'rollback' });
+    for (const tree of ['b'.repeat(40), first.id, blob, 'HEAD'])
+      await expect(writer.appendTree({ ...facts, tree })).rejects.toMatchObject({ code: 'ledger/damaged' });
+    expect(await writer.head()).toEqual(first);
+    expect((await writer.append(toolCall(writer, { b: '2' }))).trailers.seq).toBe(2);
+  });
+
   it('of an empty project is an empty tree', async () => {
     const writer = await makeLedger();
     const first = await commitInitial(writer, {});

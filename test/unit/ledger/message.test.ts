@@ -24,6 +24,9 @@ const hostile = fc.oneof(
     'a b',
   ),
 );
+const oid = fc
+  .tuple(fc.bigInt({ min: 0n, max: 16n ** 40n - 1n }), fc.constantFrom(40, 64))
+  .map(([number, length]) => number.toString(16).padStart(length, '0'));
 const count = fc.nat({ max: 1_000_000 });
 
 const trailers: fc.Arbitrary<EntryTrailers> = fc.record(
@@ -37,6 +40,7 @@ const trailers: fc.Arbitrary<EntryTrailers> = fc.record(
       'snapshot',
       'rollback',
       'applied',
+      'fork',
     ),
     call: hostile,
     tool: hostile,
@@ -47,6 +51,10 @@ const trailers: fc.Arbitrary<EntryTrailers> = fc.record(
     model: hostile,
     shared: fc.array(hostile, { minLength: 1, maxLength: 3 }),
     job: hostile,
+    label: hostile,
+    to: oid,
+    scope: fc.constantFrom<NonNullable<EntryTrailers['scope']>>('files', 'conversation', 'both'),
+    origin: fc.tuple(fc.constantFrom('s-1', 'a.B_9', '0123456789ab'), oid).map((parts) => parts.join(':')),
     skipped: fc.array(
       fc.record({ path: hostile, reason: hostile, detail: hostile }, { requiredKeys: ['path', 'reason'] }),
       { maxLength: 4 },
@@ -58,6 +66,9 @@ const trailers: fc.Arbitrary<EntryTrailers> = fc.record(
   },
   { requiredKeys: ['seq', 'turn', 'kind', 'skipped', 'ignored', 'gitChanged'] },
 );
+
+const line = (trailer: string) =>
+  `T\n\nSeq: 2\nKind: rollback\nTurn: 0\n${trailer}\nIgnored: 0\nGit-Changed: no\n`;
 
 describe('a message', () => {
   it('gives back every trailer exactly, whatever tools, models and file names put into it', () => {
@@ -94,6 +105,11 @@ describe('a message', () => {
     ['a missing number', 'T\n\nKind: tool\nTurn: 0\nIgnored: 0\nGit-Changed: no\n'],
     ['a negative number', 'T\n\nSeq: -1\nKind: tool\nTurn: 0\nIgnored: 0\nGit-Changed: no\n'],
     ['a byte that is not coded', 'T\n\nSeq: 1\nKind: tool\nTurn: 0\nCall: é\nIgnored: 0\nGit-Changed: no\n'],
+    ['an entry to go back to that is none', line('To: HEAD')],
+    ['an unknown scope', line('Scope: everything')],
+    ['an origin without an entry', line('Origin: 2026-01-01-a')],
+    ['an origin outside the sessions', line(`Origin: ../x:${'a'.repeat(40)}`)],
+    ['a label twice', line('Label: a\nLabel: b')],
     ['a broken code', 'T\n\nSeq: 1\nKind: tool\nTurn: 0\nCall: %C3\nIgnored: 0\nGit-Changed: no\n'],
   ])('is refused with %s', (_, text) => {
     expect(() => parseMessage(text)).toThrow(/can't be read/);
