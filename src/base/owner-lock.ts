@@ -1,15 +1,21 @@
 /**
- * Locks that name their owner. A lock file holds a process id and that process's start time, so that a lock whose
- * owner is gone is recognised, also when the id has been given to another process since.
+ * Locks that name their owner. A lock is a file `NAME.PID.START.BOOT`: the process, the moment it began, and the boot. Who
+ * wants the lock makes its own file and then looks for others; of two at the same moment at least one sees the other and
+ * gives way. A file whose process is gone is removed by whoever finds it, and that is never a race: its name can't come to
+ * mean a living process, and nobody else's file is ever touched.
  */
-import { randomBytes } from 'node:crypto';
-import { linkSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { errnoOf } from './errors.ts';
 import type { HostPath } from './path-bytes.ts';
 
 export interface OwnerLock extends Disposable {
   readonly file: HostPath;
 }
+
+/** How often two that keep meeting each other try again, after a wait by chance. */
+const ATTEMPTS = 30;
+const LONGEST_WAIT_MS = 8;
 
 /** Identity of a running process: id and start time (in clock ticks since boot, from /proc); undefined when it is gone. */
 export function processIdentity(pid: number): string | undefined {
@@ -24,59 +30,84 @@ export function processIdentity(pid: number): string | undefined {
   }
 }
 
-/** The owner written in a lock file, when that very process still runs. */
+/** The living process that holds the lock called `file`, or is just taking it. Changes nothing. */
 export function liveOwner(file: HostPath): number | undefined {
-  let text: string;
+  return claims(file).find(isAlive)?.pid;
+}
+
+/**
+ * Takes the lock called `file`, in a folder that exists, or returns the process id of the living one that holds it; a process
+ * holds a lock once. Of several that ask at the same moment one gets it. Ends with dispose.
+ */
+export function takeOwnerLock(file: HostPath): OwnerLock | { heldBy: number } {
+  const mine = lockFileOf(file, process.pid) ?? '';
+  for (let attempt = 1; ; attempt++) {
+    const holder = clearDead(file, '');
+    if (holder !== undefined) return { heldBy: holder };
+    try {
+      closeSync(openSync(mine, 'wx', 0o600));
+    } catch (error) {
+      if (errnoOf(error) === 'EEXIST') return { heldBy: process.pid };
+      throw error;
+    }
+    const other = clearDead(file, mine);
+    if (other === undefined) return ownerLock(mine as HostPath);
+    rmSync(mine, { force: true });
+    if (attempt === ATTEMPTS) return { heldBy: other };
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Math.random() * LONGEST_WAIT_MS);
+  }
+}
+
+/** The file that stands for a process's hold on a lock; undefined when the process is gone. */
+function lockFileOf(file: HostPath, pid: number): HostPath | undefined {
+  const identity = processIdentity(pid);
+  if (identity === undefined) return undefined;
+  return `${file}.${identity.replace(' ', '.')}.${bootId()}` as HostPath;
+}
+
+interface Claim {
+  path: HostPath;
+  pid: number;
+}
+
+function claims(file: HostPath): Claim[] {
+  const prefix = `${basename(file)}.`;
+  return namesIn(dirname(file)).flatMap((name) => {
+    const pid = name.startsWith(prefix)
+      ? /^(\d{1,10})\.\d+\.[0-9a-f]{8}$/.exec(name.slice(prefix.length))?.[1]
+      : undefined;
+    return pid === undefined ? [] : [{ path: join(dirname(file), name) as HostPath, pid: Number(pid) }];
+  });
+}
+
+function isAlive({ path, pid }: Claim): boolean {
+  return lockFileOf(path.split('.').slice(0, -3).join('.') as HostPath, pid) === path;
+}
+
+/** Removes what dead processes left and returns a living one, other than the claim `mine`. */
+function clearDead(file: HostPath, mine: string): number | undefined {
+  let owner: number | undefined;
+  for (const claim of claims(file)) {
+    if (claim.path === mine) continue;
+    if (isAlive(claim)) owner ??= claim.pid;
+    else rmSync(claim.path, { force: true });
+  }
+  return owner;
+}
+
+function namesIn(folder: string): string[] {
   try {
-    text = readFileSync(file, 'latin1').trim();
+    return readdirSync(folder);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
+    if (errnoOf(error) === 'ENOENT') return [];
     throw error;
   }
-  const pid = Number(/^(\d{1,10}) \d+$/.exec(text)?.[1] ?? Number.NaN);
-  return Number.isInteger(pid) && processIdentity(pid) === text ? pid : undefined;
 }
 
-/** Takes the lock, or returns the process id of the living owner that holds it. Ends with dispose. */
-export function takeOwnerLock(file: HostPath): OwnerLock | { heldBy: number } {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      publish(file);
-      return ownerLock(file);
-    } catch (error) {
-      if (errnoOf(error) !== 'EEXIST' || attempt > 4) throw error;
-    }
-    const owner = liveOwner(file);
-    if (owner !== undefined) return { heldBy: owner };
-    clearStale(file);
-  }
-}
-
-/** Makes the lock file with its owner in it, at once: a lock seen empty would be taken for one of nobody. Throws EEXIST. */
-function publish(file: HostPath): void {
-  const temporary = besides(file);
-  writeFileSync(temporary, processIdentity(process.pid) ?? '', { mode: 0o600, flag: 'wx' });
-  try {
-    linkSync(temporary, file);
-  } finally {
-    unlinkSync(temporary);
-  }
-}
-
-/** Removes a lock whose owner is gone. One that somebody took since it was looked at is put back. */
-function clearStale(file: HostPath): void {
-  const aside = besides(file);
-  try {
-    renameSync(file, aside);
-    if (liveOwner(aside) !== undefined) linkSync(aside, file);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'EEXIST') throw error;
-  }
-  rmSync(aside, { force: true });
-}
-
-function besides(file: HostPath): HostPath {
-  return `${file}.${randomBytes(6).toString('hex')}` as HostPath;
+let boot: string | undefined;
+function bootId(): string {
+  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').slice(0, 8);
+  return boot;
 }
 
 function ownerLock(file: HostPath): OwnerLock {
@@ -84,7 +115,7 @@ function ownerLock(file: HostPath): OwnerLock {
   return {
     file,
     [Symbol.dispose]() {
-      // A second end must not remove the lock of whoever came next.
+      // A second end must not remove what this process took afterwards.
       if (isHeld) rmSync(file, { force: true });
       isHeld = false;
     },

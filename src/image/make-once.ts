@@ -66,7 +66,7 @@ async function markUsed(target: HostPath): Promise<void> {
 /** Removes what {@link makeOnce} made in a folder and nobody asked for since `before`. */
 export async function pruneUnused(folder: HostPath, before: Date): Promise<void> {
   const names = await readdir(folder).catch(() => []); // Nothing made yet.
-  for (const name of names.filter((one) => !one.endsWith('.lock') && !one.endsWith('.making'))) {
+  for (const name of names.filter((one) => !/\.lock\.|\.making$/.test(one))) {
     const found = await stat(`${folder}/${name}`).catch(() => undefined); // Removed by another process.
     if (found !== undefined && found.mtimeMs < before.getTime()) {
       await rm(`${folder}/${name}`, { recursive: true, force: true });

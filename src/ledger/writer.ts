@@ -1,8 +1,11 @@
 /** Writing a ledger: one writer, entries only added, each on the disk before its promise resolves. */
+import { join } from 'node:path';
 import { SafeCoderError } from '../base/errors.ts';
 import { once } from '../base/lifetime.ts';
+import { takeOwnerLock } from '../base/owner-lock.ts';
 import type { HostPath, RelPath } from '../base/path-bytes.ts';
 import type { FileState } from '../diff/change-set.ts';
+import { writeFailure } from '../git/durable.ts';
 import { hashObject, isOid, type ObjectFormat } from '../git/object-id.ts';
 import { PackWriter } from '../git/pack-writer.ts';
 import { borrowObjects, settleObjects } from './borrow.ts';
@@ -15,7 +18,6 @@ import { mergeSmallPacks } from './merge-packs.ts';
 import type { SkippedList } from './message.ts';
 import { RepositoryReader } from './reader.ts';
 import { changeTree, type FolderNode, writeDrafts } from './tree-node.ts';
-import { takeWriterLock } from './writer-lock.ts';
 
 /** Where captured bytes go; the shape that `BlobSink` of the sandbox asks for. */
 export interface LedgerBlobSink {
@@ -295,4 +297,20 @@ export class LedgerWriter extends RepositoryReader {
   #throwIfEnded(): void {
     if (this.#isEnded) throw new SafeCoderError('bug', 'The ledger was already closed.');
   }
+}
+
+/** One writer per ledger. Throws `ledger/busy` while another one lives. */
+function takeWriterLock(dir: HostPath): Disposable {
+  let lock: ReturnType<typeof takeOwnerLock>;
+  try {
+    lock = takeOwnerLock(join(dir, 'writer') as HostPath);
+  } catch (error) {
+    throw writeFailure(error, 'its lock');
+  }
+  if (!('heldBy' in lock)) return lock;
+  const pid = lock.heldBy;
+  throw new SafeCoderError('ledger/busy', `Another process (${pid}) is writing to the ledger in ${dir}.`, {
+    hint: 'Wait until it has ended, or work on another session.',
+    details: { pid },
+  });
 }

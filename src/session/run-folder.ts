@@ -61,7 +61,7 @@ function removeAbandoned(folder: string, now: number): boolean {
   try {
     // A folder without an owner may be one that is just being made: its age is looked at before its owner.
     const isYoung = now - statSync(folder).mtimeMs < GRACE_MS;
-    if (isYoung && !readdirSync(folder).includes('owner')) return false;
+    if (isYoung && !readdirSync(folder).some((name) => name.startsWith('owner.'))) return false;
     if (liveOwner(owner) !== undefined) return false;
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
     return true;

@@ -36,7 +36,7 @@ describe('one apply at a time writes to a project', () => {
     const project = makeProject(start);
     const { dev, ino } = identifyRoot(project.root);
     new StateStore(project.stateDir);
-    writeFileSync(join(project.stateDir, 'apply', `${dev}-${ino}.lock`), '999999999 1');
+    writeFileSync(join(project.stateDir, 'apply', `${dev}-${ino}.lock.999999999.1.00000000`), '');
     const plan = { items: planItems(start, one) };
     const result = await applyPlan({ ...project, readBlob: blobsOf(one), plan });
     expect(result.applied).toEqual(['a', 'b']);

@@ -39,7 +39,7 @@ test('what a killed builder left is removed first', async () => {
   mkdirSync(`${target}.making`);
   writeFileSync(`${target}.making/half`, '');
   // A lock whose owner is gone: no process has this id and start time.
-  writeFileSync(`${target}.lock`, '1 1');
+  writeFileSync(`${target}.lock.1.1.00000000`, '');
   await makeOnce(target, async (temporary) => {
     mkdirSync(temporary);
     writeFileSync(`${temporary}/whole`, '');

@@ -97,7 +97,7 @@ describe('run folders', () => {
     using mine = RunFolder.create(state);
     const dead = join(state, 'run', 'dead');
     mkdirSync(dead);
-    writeFileSync(join(dead, 'owner'), `${process.pid} 1`);
+    writeFileSync(join(dead, `owner.${process.pid}.1.00000000`), '');
     writeFileSync(join(state, 'run', 'a-file-of-somebody'), '');
     mkdirSync(join(state, 'run', 'just-being-made'));
     expect(sweepRunFolders(state, Date.now())).toBe(1);
