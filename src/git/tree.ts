@@ -46,19 +46,45 @@ export function encodeTree(format: ObjectFormat, entries: readonly TreeEntry[]):
 export function parseTree(format: ObjectFormat, bytes: Buffer): TreeEntry[] {
   const idLength = oidBytes(format);
   const entries: TreeEntry[] = [];
-  let at = 0;
-  while (at < bytes.length) {
-    const space = bytes.indexOf(0x20, at);
-    const end = space < 0 ? -1 : bytes.indexOf(0, space);
-    if (end < 0 || end + 1 + idLength > bytes.length) throw damaged('it is cut short');
-    const mode = bytes.toString('latin1', at, space);
-    if (!MODES.has(mode)) throw damaged(`it holds an entry of mode ${JSON.stringify(mode)}`);
-    const name = bytes.toString('latin1', space + 1, end);
-    if (name === '' || name.includes('/')) throw damaged('it holds an entry without a proper name');
-    entries.push({ mode: mode as TreeMode, name, oid: bytes.toString('hex', end + 1, end + 1 + idLength) });
+  for (let at = 0; at < bytes.length; ) {
+    const end = endOfName(bytes, at, idLength);
+    entries.push(parseEntry(bytes, at, end, idLength));
     at = end + 1 + idLength;
   }
   return entries;
+}
+
+/** One entry of a tree by its name, without reading the others. Throws `ledger/damaged`. */
+export function findTreeEntry(format: ObjectFormat, bytes: Buffer, name: string): TreeEntry | undefined {
+  const idLength = oidBytes(format);
+  const wanted = Buffer.from(name, 'latin1');
+  for (let at = 0; at < bytes.length; ) {
+    const end = endOfName(bytes, at, idLength);
+    if (bytes[end - wanted.length - 1] === 0x20 && wanted.equals(bytes.subarray(end - wanted.length, end))) {
+      const entry = parseEntry(bytes, at, end, idLength);
+      // A name may end in a space and another name.
+      if (entry.name === name) return entry;
+    }
+    at = end + 1 + idLength;
+  }
+  return undefined;
+}
+
+/** Where the NUL after the name of the entry at `at` is. */
+function endOfName(bytes: Buffer, at: number, idLength: number): number {
+  const end = bytes.indexOf(0, at);
+  if (end < 0 || end + 1 + idLength > bytes.length) throw damaged('it is cut short');
+  return end;
+}
+
+function parseEntry(bytes: Buffer, at: number, end: number, idLength: number): TreeEntry {
+  const space = bytes.indexOf(0x20, at);
+  if (space < 0 || space >= end) throw damaged('it is cut short');
+  const mode = bytes.toString('latin1', at, space);
+  if (!MODES.has(mode)) throw damaged(`it holds an entry of mode ${JSON.stringify(mode)}`);
+  const name = bytes.toString('latin1', space + 1, end);
+  if (name === '' || name.includes('/')) throw damaged('it holds an entry without a proper name');
+  return { mode: mode as TreeMode, name, oid: bytes.toString('hex', end + 1, end + 1 + idLength) };
 }
 
 function damaged(why: string): SafeCoderError {

@@ -65,6 +65,8 @@ export interface LedgerReader {
   resolve(name: string): Promise<Entry>;
   /** The blob's bytes, hash checked. Throws `ledger/damaged`. */
   readBlob(oid: string): Promise<Buffer>;
+  /** One file of a tree; undefined where there is none or a folder. Reads only the folders on the way. */
+  fileAt(tree: string, path: RelPath): Promise<{ mode: FileMode; oid: string } | undefined>;
   /** Every file of a tree. */
   files(tree: string): Promise<Map<RelPath, { mode: FileMode; oid: string }>>;
   /** Renames are detected when asked for: exact ones, and similar ones within a budget. */

@@ -6,6 +6,7 @@ import { hashObject, type ObjectFormat } from '../git/object-id.ts';
 import { ObjectStore } from '../git/object-store.ts';
 import { compareTrees, type TreeReader, walkTree } from './compare-trees.ts';
 import { readEntry } from './entry.ts';
+import { FileFinder } from './find-file.ts';
 import { readConfig, readHead } from './layout.ts';
 import type { Entry, LedgerReader } from './ledger.ts';
 import { findRenames } from './renames.ts';
@@ -27,6 +28,7 @@ export class RepositoryReader implements LedgerReader, AsyncDisposable {
   readonly dir: HostPath;
   protected readonly store: ObjectStore;
   readonly #entries = new Map<string, Entry>();
+  #finder: FileFinder | undefined;
 
   /** Throws `ledger/damaged` when there is no ledger in `dir`. */
   constructor(dir: HostPath) {
@@ -71,6 +73,11 @@ export class RepositoryReader implements LedgerReader, AsyncDisposable {
 
   readBlob(oid: string): Promise<Buffer> {
     return this.store.read(oid, 'blob');
+  }
+
+  fileAt(tree: string, path: RelPath): Promise<FileState | undefined> {
+    this.#finder ??= new FileFinder(this.#trees);
+    return this.#finder.find(tree, path);
   }
 
   async files(tree: string): Promise<Map<RelPath, FileState>> {
