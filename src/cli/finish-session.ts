@@ -64,7 +64,7 @@ export async function applyDecisions(
   decisions: readonly Decision[],
   signal: AbortSignal,
 ): Promise<ExitCode> {
-  if (!decisions.some(({ decision }) => decision === 'accept')) {
+  if (decisions.every(({ decision }) => decision === 'reject')) {
     note(context, 'Nothing was accepted, nothing was applied.\n');
     return EXIT.done;
   }

@@ -5,6 +5,7 @@ import { type Recovery, recover } from '../apply/recover.ts';
 import type { Emit } from '../base/events.ts';
 import { type HostPath, type RelPath, showPath } from '../base/path-bytes.ts';
 import type { LedgerReader } from '../ledger/ledger.ts';
+import { planSource } from '../review/apply-plan.ts';
 import type { Decision } from '../review/decision.ts';
 import { planFromDecisions } from '../review/plan.ts';
 import type { ReviewItem } from '../review/review-item.ts';
@@ -30,13 +31,15 @@ export interface ApplyRequest {
 /** Writes what was accepted. Throws `apply/*`, `environment/disk-full`, `cancelled`; then the project is as it was. */
 export async function applyChanges(request: ApplyRequest): Promise<ApplyResult> {
   const { reader, emit } = request;
+  const readBlob = (oid: string) => reader.readBlob(oid);
+  const plan = await planFromDecisions(request.items, request.decisions, readBlob);
   const result = await applyPlan({
     root: request.project,
     ...(request.rootId === undefined ? {} : { rootId: request.rootId }),
     stateDir: request.state,
     session: request.session,
-    plan: planFromDecisions(request.items, request.decisions),
-    readBlob: (oid) => reader.readBlob(oid),
+    plan,
+    readBlob: planSource(plan, readBlob),
     objectFormat: reader.objectFormat,
     signal: request.signal,
     onProgress: ({ phase, done, total }) =>

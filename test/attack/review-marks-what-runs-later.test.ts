@@ -38,10 +38,10 @@ const HARMLESS = [added('src/main.ts', 'const a = 1;\n'), added('README.md', '# 
 
 async function accepted(mode: 'safe' | 'all'): Promise<string[]> {
   const changes = { base: 'b', final: 'f', changes: [...RUNS_LATER, ...HARMLESS] };
-  const items = await reviewItems(changes, {
-    readBlob: async (oid) => blobs.get(oid) ?? Buffer.alloc(0),
-  });
-  return planFromDecisions(items, decideAll(items, mode)).items.map(({ path }) => path);
+  const readBlob = async (oid: string) => blobs.get(oid) ?? Buffer.alloc(0);
+  const items = await reviewItems(changes, { readBlob });
+  const plan = await planFromDecisions(items, decideAll(items, mode), readBlob);
+  return plan.items.map(({ path }) => path);
 }
 
 describe('an unattended apply of what is safe takes nothing that runs or steers later', () => {

@@ -7,6 +7,7 @@ import type { EventBody } from '../../base/events.ts';
 import { type HostPath, showPath } from '../../base/path-bytes.ts';
 import { toInertJson } from '../../headless/json-lines.ts';
 import type { Entry } from '../../ledger/ledger.ts';
+import { planSource } from '../../review/apply-plan.ts';
 import { type Decision, parseDecisions } from '../../review/decision.ts';
 import { planFromDecisions } from '../../review/plan.ts';
 import type { ReviewItem } from '../../review/review-item.ts';
@@ -88,7 +89,7 @@ export async function apply(id: string | undefined, flags: ApplyFlags): Promise<
 }
 
 function isAccepted(decisions: readonly Decision[], item: ReviewItem | undefined): boolean {
-  return decisions.some(({ path, decision }) => path === item?.change.path && decision === 'accept');
+  return decisions.some(({ path, decision }) => path === item?.change.path && decision !== 'reject');
 }
 
 function decide(items: readonly ReviewItem[], tree: string, flags: ApplyFlags): Decision[] {
@@ -144,12 +145,14 @@ async function preview(
   items: readonly ReviewItem[],
   decisions: readonly Decision[],
 ): Promise<void> {
+  const readBlob = (oid: string) => reader.readBlob(oid);
+  const plan = await planFromDecisions(items, decisions, readBlob);
   const found = await previewPlan({
     root,
     session,
     stateDir: context.directories.state,
-    plan: planFromDecisions(items, decisions),
-    readBlob: (oid) => reader.readBlob(oid),
+    plan,
+    readBlob: planSource(plan, readBlob),
     objectFormat: reader.objectFormat,
   });
   if (context.json) {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isBinary } from '../../../src/base/is-binary.ts';
-import { applyHunks, narrowHunk } from '../../../src/diff/apply-hunks.ts';
-import { diffText, NO_NEWLINE, replaceAll } from '../../../src/diff/text-diff.ts';
+import { compose, type HunkChoice } from '../../../src/diff/compose.ts';
+import { diffText, type Hunk, NO_NEWLINE, replaceAll } from '../../../src/diff/text-diff.ts';
 
 /** Text files of few different lines, so that there is something in common; any bytes but NUL. */
 const line = fc.constantFrom(
@@ -20,6 +20,9 @@ const line = fc.constantFrom(
 );
 const text = fc.array(line, { maxLength: 30 }).map((lines) => Buffer.from(lines.join(''), 'latin1'));
 
+const all = (hunks: readonly Hunk[]): HunkChoice[] => hunks.map((hunk) => ({ hunk, take: 'all' }));
+const some = (hunk: Hunk, ...lines: number[]): HunkChoice => ({ hunk, take: 'lines', lines: new Set(lines) });
+
 function hunksOf(before: Buffer, after: Buffer) {
   const diff = diffText(before, after);
   if (diff.kind !== 'text') throw new Error(diff.kind);
@@ -32,7 +35,7 @@ describe('a difference', () => {
       fc.property(text, text, fc.integer({ min: 0, max: 4 }), (before, after, context) => {
         const diff = diffText(before, after, { context });
         if (diff.kind !== 'text') return false;
-        return applyHunks(before, diff.hunks).equals(after);
+        return compose(before, all(diff.hunks)).equals(after);
       }),
       { numRuns: 1000 },
     );
@@ -42,8 +45,8 @@ describe('a difference', () => {
     fc.assert(
       fc.property(text, text, (before, after) => {
         const hunks = hunksOf(before, after);
-        const none = hunks.map((hunk) => narrowHunk(hunk, new Set()));
-        return applyHunks(before, hunks, new Set()).equals(before) && applyHunks(before, none).equals(before);
+        const none = hunks.map((hunk) => some(hunk));
+        return compose(before, []).equals(before) && compose(before, none).equals(before);
       }),
     );
   });
@@ -52,8 +55,8 @@ describe('a difference', () => {
     fc.assert(
       fc.property(text, text, (before, after) => {
         const hunks = hunksOf(before, after);
-        const all = hunks.map((hunk) => narrowHunk(hunk, new Set(hunk.lines.keys())));
-        return applyHunks(before, all).equals(after);
+        const each = hunks.map((hunk) => some(hunk, ...hunk.lines.keys()));
+        return compose(before, each).equals(after);
       }),
     );
   });
@@ -92,10 +95,10 @@ describe('a difference', () => {
     const after = Buffer.from(before.toString().replace('2\n', 'two\n').replace('17\n', 'x\n'));
     const hunks = hunksOf(before, after);
     expect(hunks.length).toBe(2);
-    const first = applyHunks(before, hunks, new Set([0])).toString();
+    const first = compose(before, all(hunks.slice(0, 1))).toString();
     expect(first).toContain('two\n');
     expect(first).toContain('17\n');
-    const second = applyHunks(before, hunks, new Set([1])).toString();
+    const second = compose(before, all(hunks.slice(1))).toString();
     expect(second).not.toContain('two\n');
     expect(second).toContain('x\n');
   });
@@ -110,7 +113,7 @@ describe('a difference', () => {
       kind: 'too-large',
       newLines: 0,
     });
-    expect(applyHunks(before, replaceAll(before, after)).equals(after)).toBe(true);
+    expect(compose(before, all(replaceAll(before, after))).equals(after)).toBe(true);
   });
 
   it('of a file that was rewritten from end to end is found all the same', () => {
@@ -129,8 +132,8 @@ describe('a difference', () => {
 describe('hunks', () => {
   it('are refused for a file that they were not made for', () => {
     const hunks = hunksOf(Buffer.from('a\nb\nc\n'), Buffer.from('a\nX\nc\n'));
-    expect(() => applyHunks(Buffer.from('a\nother\nc\n'), hunks)).toThrow(/does not fit/);
-    expect(() => applyHunks(Buffer.from(''), hunks)).toThrow(/does not fit/);
+    expect(() => compose(Buffer.from('a\nother\nc\n'), all(hunks))).toThrow(/does not fit/);
+    expect(() => compose(Buffer.from(''), all(hunks))).toThrow(/does not fit/);
   });
 
   it('taken line by line leave the other lines as they were', () => {
@@ -138,9 +141,9 @@ describe('hunks', () => {
     const [hunk] = hunksOf(before, Buffer.from('ONE\ntwo\nTHREE\n'));
     if (hunk === undefined) throw new Error('no hunk');
     expect(hunk.lines).toEqual(['-one', '+ONE', ' two', '-three', '+THREE']);
-    expect(applyHunks(before, [narrowHunk(hunk, new Set([3, 4]))]).toString()).toBe('one\ntwo\nTHREE\n');
-    expect(applyHunks(before, [narrowHunk(hunk, new Set([0]))]).toString()).toBe('two\nthree\n');
-    expect(applyHunks(before, [narrowHunk(hunk, new Set([1]))]).toString()).toBe('one\nONE\ntwo\nthree\n');
+    expect(compose(before, [some(hunk, 3, 4)]).toString()).toBe('one\ntwo\nTHREE\n');
+    expect(compose(before, [some(hunk, 0)]).toString()).toBe('two\nthree\n');
+    expect(compose(before, [some(hunk, 1)]).toString()).toBe('one\nONE\ntwo\nthree\n');
   });
 
   it('never run two lines together when part of a change follows a line without a line feed', () => {
@@ -148,6 +151,6 @@ describe('hunks', () => {
     const [hunk] = hunksOf(before, Buffer.from('b\nc\n'));
     if (hunk === undefined) throw new Error('no hunk');
     const added = hunk.lines.indexOf('+c');
-    expect(applyHunks(before, [narrowHunk(hunk, new Set([added]))]).toString()).toBe('a\nc\n');
+    expect(compose(before, [some(hunk, added)]).toString()).toBe('a\nc\n');
   });
 });

@@ -106,18 +106,26 @@ describe('decisions', () => {
   });
 
   it('become a plan that is bound to the bytes', async () => {
-    const plan = planFromDecisions(await items(), [
-      { path: 'src/a.ts', decision: 'accept' },
-      { path: 'new.md', decision: 'reject' },
-      { path: 'gone.md', decision: 'accept' },
-    ]);
+    const plan = await planFromDecisions(
+      await items(),
+      [
+        { path: 'src/a.ts', decision: 'accept' },
+        { path: 'new.md', decision: 'reject' },
+        { path: 'gone.md', decision: 'accept' },
+      ],
+      ledger.readBlob,
+    );
     expect(plan.items.map(({ path }) => path)).toEqual(['src/a.ts', 'gone.md']);
     expect(plan.items[0]?.after?.sha256).toBe(createHash('sha256').update('1\n3\n4\n').digest('hex'));
     expect(plan.items[1]?.after).toBeUndefined();
   });
 
   it('make of a rename a deletion and an addition in one group', async () => {
-    const plan = planFromDecisions(await items(), [{ path: 'to.ts', decision: 'accept' }]);
+    const plan = await planFromDecisions(
+      await items(),
+      [{ path: 'to.ts', decision: 'accept' }],
+      ledger.readBlob,
+    );
     expect(plan.items).toMatchObject([
       { path: 'from.ts', group: 'to.ts', before: {} },
       { path: 'to.ts', group: 'to.ts', after: {} },
@@ -128,23 +136,23 @@ describe('decisions', () => {
 
   it('are refused when they name what did not change, a path twice, or what can not be applied', async () => {
     const all = await items();
-    const code = (decisions: Parameters<typeof planFromDecisions>[1]) => {
+    const code = async (decisions: Parameters<typeof planFromDecisions>[1]) => {
       try {
-        planFromDecisions(all, decisions);
+        await planFromDecisions(all, decisions, ledger.readBlob);
       } catch (error) {
         return (error as { code?: string }).code;
       }
       return 'none';
     };
-    expect(code([{ path: 'nowhere', decision: 'accept' }])).toBe('usage/bad-argument');
+    expect(await code([{ path: 'nowhere', decision: 'accept' }])).toBe('usage/bad-argument');
     expect(
-      code([
+      await code([
         { path: 'new.md', decision: 'accept' },
         { path: 'new.md', decision: 'reject' },
       ]),
     ).toBe('usage/bad-argument');
-    expect(code([{ path: 'out', decision: 'accept' }])).toBe('apply/refused');
-    expect(code([{ path: 'out', decision: 'reject' }])).toBe('none');
+    expect(await code([{ path: 'out', decision: 'accept' }])).toBe('apply/refused');
+    expect(await code([{ path: 'out', decision: 'reject' }])).toBe('none');
   });
 });
 
