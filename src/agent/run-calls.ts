@@ -1,6 +1,7 @@
 /** Runs the tool calls of one answer and answers each exactly once, whatever happens. */
 import { isSafeCoderError, type SafeCoderError, toSafeCoderError } from '../base/errors.ts';
 import type { Emit } from '../base/events.ts';
+import { mapBounded } from '../base/map-bounded.ts';
 import { nearestWithin } from '../base/nearest.ts';
 import type { ToolResultPart } from '../providers/model.ts';
 import type { Tool } from '../tools/tool.ts';
@@ -39,7 +40,7 @@ export async function runCalls(calls: readonly PendingCall[], options: CallsOpti
   let error: SafeCoderError | undefined;
   let mustStop = false;
   for (const batch of toBatches(calls, options.tools)) {
-    const answers = await mapBounded(batch, async (call) => {
+    const answers = await mapBounded(batch, MAX_PARALLEL, async (call) => {
       if (signal.aborted) return { part: synthesize(call, error ? NOT_RUN_FAILED : NOT_RUN) };
       const answer = await answerCall(call, { ...options, signal });
       if (answer.error !== undefined) {
@@ -73,16 +74,6 @@ function toBatches(calls: readonly PendingCall[], tools: readonly Tool[]): Pendi
     isOpen = isReadOnly;
   }
   return batches;
-}
-
-async function mapBounded<From, To>(items: readonly From[], map: (item: From) => Promise<To>): Promise<To[]> {
-  const mapped: To[] = [];
-  const queue = [...items.entries()].values();
-  const work = async () => {
-    for (const [index, item] of queue) mapped[index] = await map(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(MAX_PARALLEL, items.length) }, work));
-  return mapped;
 }
 
 type Answered = Omit<ToolOutcome, 'entry' | 'seq'> & { entry?: string; seq?: number };

@@ -50,6 +50,7 @@ export class Capturer {
   readonly #now: () => bigint;
   #known: Known = NOTHING_KNOWN;
   #git: GuestStat | undefined;
+  #isFrozen = false;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(guest: Guest, manifest: BaseManifest, options: CapturerOptions) {
@@ -98,20 +99,35 @@ export class Capturer {
     return result;
   }
 
+  /** See {@link Sandbox.whileFrozen}. */
+  async whileFrozen<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isFrozen) return work();
+    this.#isFrozen = await this.#freeze();
+    try {
+      return await work();
+    } finally {
+      if (this.#isFrozen) await this.#thaw();
+    }
+  }
+
   /** A sweep freezes the guest. Where that can't be, it still reads everything, and says that it is no sweep. */
-  async #sweep(sink: BlobSink, options: { sweep: boolean; alsoWrote: RelPath[] }): Promise<Capture> {
-    let isFrozen = true;
+  #sweep(sink: BlobSink, options: { sweep: boolean; alsoWrote: RelPath[] }): Promise<Capture> {
+    return this.whileFrozen(() => this.#capture(sink, options, this.#isFrozen));
+  }
+
+  async #freeze(): Promise<boolean> {
     try {
       await this.#guest.freeze();
+      return true;
     } catch (error) {
       if (!isSafeCoderError(error, 'guest/failed')) throw error;
-      isFrozen = false;
+      return false;
     }
-    try {
-      return await this.#capture(sink, options, isFrozen);
-    } finally {
-      if (isFrozen) await this.#guest.thaw();
-    }
+  }
+
+  async #thaw(): Promise<void> {
+    this.#isFrozen = false;
+    await this.#guest.thaw();
   }
 
   async #capture(

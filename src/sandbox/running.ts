@@ -49,6 +49,8 @@ export function createSandbox(parts: SandboxParts): Sandbox {
     stat: (path, options) => guest.stat(path, { ...options, ...who }),
     list: (path, max) => guest.list(path, { ...who, max }),
     remove: (path, options) => guest.remove(path, { ...options, ...who }),
+    unpack: (entries) => guest.unpack(workspace, who, entries),
+    whileFrozen: (work) => capturer.whileFrozen(work),
     capture: (sink, options) => capturer.capture(sink, options),
     end,
     [Symbol.asyncDispose]: end,

@@ -1,7 +1,7 @@
 /** A running, populated, proved guest: what tools and the session work with. */
 import type { IsolationInfo } from '../base/events.ts';
 import type { GuestPath, RelPath } from '../base/path-bytes.ts';
-import type { GuestProcess, GuestStat, SpawnOptions } from '../guest/guest.ts';
+import type { GuestProcess, GuestStat, SpawnOptions, UnpackEntry } from '../guest/guest.ts';
 
 export type ExecOptions = Omit<SpawnOptions, 'uid' | 'gid' | 'env' | 'cwd'> & {
   /** Added to the sandbox's own environment. */
@@ -87,6 +87,13 @@ export interface Sandbox extends AsyncDisposable {
     max: number,
   ): Promise<{ entries: { name: string; stat: GuestStat }[]; truncated: boolean }>;
   remove(path: string, options?: { recursive?: boolean }): Promise<number>;
+  /** Puts entries into the workspace, parents first; what is no directory is replaced, a directory in a file's place fails. */
+  unpack(entries: Iterable<UnpackEntry> | AsyncIterable<UnpackEntry>): Promise<number>;
+  /**
+   * Runs `work` while every execution stands still, where the guest can do that: files can be read and written, nothing can
+   * be started, and captures by `work` need no freeze of their own. Executions go on afterwards, whatever becomes of it.
+   */
+  whileFrozen<T>(work: () => Promise<T>): Promise<T>;
   /** What changed since the capture before. `alsoWrote` names ignored paths to capture all the same. */
   capture(sink: BlobSink, options: { sweep: boolean; alsoWrote: RelPath[] }): Promise<Capture>;
   end(): Promise<void>;

@@ -22,6 +22,15 @@ export interface Recorded {
   changed: string[];
 }
 
+/** The recorder to whoever has it alone. */
+export interface LoneRecorder {
+  /** As {@link EntryRecorder.sweep}. */
+  sweep(facts: EntryFacts): Promise<Recorded | undefined>;
+  /** Reads everything again; its result has to be appended, or the next entry lacks it. */
+  capture(wrote: readonly string[]): Promise<Capture>;
+  append(facts: EntryFacts, capture: Capture): Promise<Recorded>;
+}
+
 export class EntryRecorder {
   readonly #sandbox: Sandbox;
   readonly #ledger: LedgerWriter;
@@ -44,12 +53,25 @@ export class EntryRecorder {
 
   /** A sweep that becomes an entry only when it found something that no entry has yet. */
   sweep(facts: EntryFacts): Promise<Recorded | undefined> {
-    return this.#queue(async () => {
-      const capture = await this.#capture(true, []);
-      if (capture.written.length === 0 && capture.removed.length === 0 && !this.#isNews(capture))
-        return undefined;
-      return { ...(await this.#append(facts, capture)), capture };
-    });
+    return this.#queue(() => this.#sweep(facts));
+  }
+
+  /** Runs `work` once everything asked for before is recorded; what is asked for meanwhile waits for its end. */
+  alone<T>(work: (recorder: LoneRecorder) => Promise<T>): Promise<T> {
+    return this.#queue(() =>
+      work({
+        sweep: (facts) => this.#sweep(facts),
+        capture: (wrote) => this.#capture(true, wrote),
+        append: async (facts, capture) => ({ ...(await this.#append(facts, capture)), capture }),
+      }),
+    );
+  }
+
+  async #sweep(facts: EntryFacts): Promise<Recorded | undefined> {
+    const capture = await this.#capture(true, []);
+    if (capture.written.length === 0 && capture.removed.length === 0 && !this.#isNews(capture))
+      return undefined;
+    return { ...(await this.#append(facts, capture)), capture };
   }
 
   /** What the last sweep left out of the ledger, all of it. */

@@ -284,6 +284,14 @@ export class FakeSandbox implements Sandbox {
     throw new Error('tools do not capture');
   }
 
+  unpack(): never {
+    throw new Error('tools do not unpack');
+  }
+
+  whileFrozen<T>(work: () => Promise<T>): Promise<T> {
+    return work();
+  }
+
   async end(): Promise<void> {
     this.nodes.clear();
   }
