@@ -110,13 +110,20 @@ const text: fc.Arbitrary<Buffer> = fc
     return Buffer.from(isClosed ? body : body.replace(/\r?\n$/, ''), 'latin1');
   });
 
-const content: fc.Arbitrary<Buffer> = fc.oneof(
+const anyContent: fc.Arbitrary<Buffer> = fc.oneof(
   { weight: 8, arbitrary: text },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 400 }).map((bytes) => Buffer.from(bytes)) },
   {
     weight: 1,
     arbitrary: fc.constantFrom(Buffer.alloc(0), Buffer.from('\0binary\n'), Buffer.alloc(40_000, 'long\n')),
   },
+);
+
+/** Bytes that a report of a failure shows as a short text. */
+const content = anyContent.map((bytes) =>
+  Object.defineProperty(Buffer.from(bytes), fc.toStringMethod, {
+    value: () => `${bytes.length} bytes ${JSON.stringify(bytes.subarray(0, 60).toString('latin1'))}`,
+  }),
 );
 
 function targetOf(names: Names): fc.Arbitrary<string> {
