@@ -14,15 +14,20 @@ export interface Performed {
   calls: ToolCall[];
 }
 
+export interface PerformOptions {
+  /** Everything by commands, nothing by the file tools. */
+  shellOnly?: boolean;
+}
+
 /** Does an operation to a tree, and says which calls do the same in a guest. */
-export function perform(tree: RandomTree, operation: Operation): Performed {
+export function perform(tree: RandomTree, operation: Operation, options: PerformOptions = {}): Performed {
   switch (operation.op) {
     case 'write':
-      return write(tree, operation.path, operation.file);
+      return write(tree, operation.path, operation.file, options);
     case 'rewrite':
       return rewrite(tree, operation);
     case 'edit':
-      return edit(tree, operation);
+      return edit(tree, operation, options);
     case 'remove':
       return remove(tree, pickPath(tree, operation.pick, operation.depth));
     case 'move':
@@ -33,24 +38,28 @@ export function perform(tree: RandomTree, operation: Operation): Performed {
 }
 
 /** Does operations one after another. */
-export function performAll(tree: RandomTree, operations: readonly Operation[]): Performed {
+export function performAll(
+  tree: RandomTree,
+  operations: readonly Operation[],
+  options: PerformOptions = {},
+): Performed {
   const calls: ToolCall[] = [];
   let now = tree;
   for (const operation of operations) {
-    const done = perform(now, operation);
+    const done = perform(now, operation, options);
     calls.push(...done.calls);
     now = done.tree;
   }
   return { tree: now, calls };
 }
 
-function write(tree: RandomTree, path: string, file: TreeFile): Performed {
+function write(tree: RandomTree, path: string, file: TreeFile, { shellOnly }: PerformOptions): Performed {
   const next = without(tree, path);
   const isNew = ![...tree.keys()].some((other) => isRelated(other, path));
   next.set(path, file);
   const plain = plainText(file);
   // Only the shell can put a file where others are; the tool takes text at a name that is text.
-  if (isNew && plain !== undefined && path.isWellFormed() && !path.includes('\r')) {
+  if (!shellOnly && isNew && plain !== undefined && path.isWellFormed() && !path.includes('\r')) {
     return {
       tree: next,
       calls: [{ tool: 'write', input: { path: `{{workspace}}/${path}`, content: plain } }],
@@ -82,6 +91,7 @@ function rewrite(tree: RandomTree, { pick, bytes }: { pick: number; bytes: Buffe
 function edit(
   tree: RandomTree,
   { pick, line, text }: { pick: number; line: number; text: string },
+  { shellOnly }: PerformOptions,
 ): Performed {
   const found = pickFile(tree, pick);
   if (found === undefined) return { tree, calls: [] };
@@ -94,7 +104,7 @@ function edit(
   const bytes = Buffer.from(lines.join('\n'), 'latin1');
   const next = new Map(tree).set(path, { ...file, bytes });
   const whole = plainText({ ...file, executable: false });
-  const isNamed = path.isWellFormed() && !path.includes('\r');
+  const isNamed = !shellOnly && path.isWellFormed() && !path.includes('\r');
   const isOnlyOne =
     whole !== undefined &&
     old.trim() !== '' &&
