@@ -2,13 +2,14 @@
  * The ledger takes whatever a guest puts into its workspace, as bytes, and git on the host never meets it. The rows in brackets
  * are those of the attack catalogue in docs/security.md.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -54,26 +55,27 @@ describe('our own git runs nothing that the user, the project or the guest chose
     const writer = await makeLedger();
     await commitInitial(writer, { a: '1' });
     const script = fileURLToPath(new URL('../integration/ledger/read-through-git.ts', import.meta.url));
-    const run = execFileSync(process.execPath, [script, writer.dir], {
-      cwd: folder,
-      env: {
-        PATH: `${bin}${delimiter}.${delimiter}node_modules/.bin`,
-        HOME: folder,
-        GIT_DIR: folder,
-        GIT_WORK_TREE: folder,
-        GIT_OBJECT_DIRECTORY: folder,
-        GIT_CONFIG_COUNT: '1',
-        GIT_CONFIG_KEY_0: 'core.fsmonitor',
-        GIT_CONFIG_VALUE_0: join(bin, 'git'),
-        GIT_CONFIG_PARAMETERS: `'core.fsmonitor'='${join(bin, 'git')}'`,
-        GIT_EXTERNAL_DIFF: join(bin, 'git'),
-        GIT_SSH_COMMAND: join(bin, 'git'),
-        GIT_EXEC_PATH: bin,
-        GIT_PAGER: join(bin, 'git'),
-        GIT_TRACE: join(folder, 'trace'),
-        LD_LIBRARY_PATH: folder,
-      },
-    });
+    const env = {
+      PATH: `${bin}${delimiter}.${delimiter}node_modules/.bin`,
+      HOME: folder,
+      GIT_DIR: folder,
+      GIT_WORK_TREE: folder,
+      GIT_OBJECT_DIRECTORY: folder,
+      GIT_CONFIG_COUNT: '1',
+      GIT_CONFIG_KEY_0: 'core.fsmonitor',
+      GIT_CONFIG_VALUE_0: join(bin, 'git'),
+      GIT_CONFIG_PARAMETERS: `'core.fsmonitor'='${join(bin, 'git')}'`,
+      GIT_EXTERNAL_DIFF: join(bin, 'git'),
+      GIT_SSH_COMMAND: join(bin, 'git'),
+      GIT_EXEC_PATH: bin,
+      GIT_PAGER: join(bin, 'git'),
+      GIT_TRACE: join(folder, 'trace'),
+      LD_LIBRARY_PATH: folder,
+    };
+    spawnSync('git', ['status'], { cwd: folder, env });
+    expect(existsSync(mark), 'the attack works on a git that takes the environment').toBe(true);
+    rmSync(mark);
+    const run = execFileSync(process.execPath, [script, writer.dir], { cwd: folder, env });
     expect(run.toString()).toBe('blob 1 blob\n');
     expect(existsSync(mark)).toBe(false);
     expect(existsSync(join(folder, 'trace'))).toBe(false);
@@ -240,6 +242,14 @@ describe('nothing that a guest writes is hidden, changed or swallowed', () => {
     const before = await writer.readBlob(change?.before?.oid ?? '');
     const after = await writer.readBlob(change?.after?.oid ?? '');
     expect(diffText(before, after)).toMatchObject({ kind: 'text', added: 1, removed: 1 });
+    const naive = temporaryFolder();
+    writeFileSync(join(naive, '.gitattributes'), '* -diff\n');
+    writeFileSync(join(naive, 'a.js'), 'one\n');
+    execFileSync('git', ['init', '-q'], { cwd: naive });
+    execFileSync('git', ['add', '-A'], { cwd: naive });
+    writeFileSync(join(naive, 'a.js'), 'evil\n');
+    const shown = execFileSync('git', ['diff'], { cwd: naive, encoding: 'utf8' });
+    expect(shown, 'the attack works on git diff in a workspace').not.toContain('evil');
     // Neither does git itself find attributes in the ledger, whichever version looks.
     expect(readFileSync(join(writer.dir, 'HEAD'), 'utf8')).toBe('ref: refs/heads/none\n');
     expect(git(writer.dir, 'diff-tree', '-p', base.tree, final.tree)).toContain('+two');
