@@ -43,7 +43,7 @@ function makeCanary(folder: string, name = 'git'): { bin: string; mark: string }
   const mark = join(folder, 'EXECUTED');
   const bin = join(folder, 'bin');
   mkdirSync(bin);
-  writeFileSync(join(bin, name), `#!/bin/sh\ntouch ${mark}\n`);
+  writeFileSync(join(bin, name), `#!/bin/sh\n: > ${mark}\n`);
   chmodSync(join(bin, name), 0o755);
   return { bin, mark };
 }
