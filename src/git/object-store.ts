@@ -80,9 +80,15 @@ export class ObjectStore implements AsyncDisposable {
    */
   async read(oid: string, type: ObjectType): Promise<Buffer> {
     const object = this.#tryOwn(oid) ?? (await this.#catFile.read(oid));
-    if (object === undefined) throw new SafeCoderError('ledger/damaged', `Object ${oid} is missing.`);
+    if (object === undefined) {
+      throw new SafeCoderError('ledger/damaged', `Object ${oid} is missing.`, {
+        details: { fault: 'missing' },
+      });
+    }
     if (object.type !== type) {
-      throw new SafeCoderError('ledger/damaged', `Object ${oid} is a ${object.type}, not a ${type}.`);
+      throw new SafeCoderError('ledger/damaged', `Object ${oid} is a ${object.type}, not a ${type}.`, {
+        details: { fault: 'wrong-type' },
+      });
     }
     if (hashObject(this.format, type, object.bytes) !== oid) {
       throw new SafeCoderError('ledger/damaged', `Object ${oid} does not match its id.`);

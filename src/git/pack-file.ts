@@ -44,7 +44,9 @@ export class PackFile implements Disposable {
     const type = PACK_TYPES[kind];
     if (type === undefined) return undefined;
     if (size > maxBytes) {
-      throw new SafeCoderError('ledger/damaged', `Object ${oid} has ${size} bytes, more than ${maxBytes}.`);
+      throw new SafeCoderError('ledger/damaged', `Object ${oid} has ${size} bytes, more than ${maxBytes}.`, {
+        details: { fault: 'too-large' },
+      });
     }
     try {
       // A limit of 0 is not allowed, and one byte more than expected shows a stream that is too long.

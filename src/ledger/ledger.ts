@@ -2,6 +2,7 @@
 
 import type { RelPath } from '../base/path-bytes.ts';
 import type { ChangeSet, FileMode } from '../diff/change-set.ts';
+import type { Verdict, VerifyOptions } from './verify.ts';
 
 export interface EntryTrailers {
   seq: number;
@@ -31,6 +32,8 @@ export interface EntryTrailers {
   gitChanged: boolean;
   isolation?: string;
   proof?: string;
+  /** Fingerprint of the key that signs this ledger's heads; in the initial entry. */
+  signer?: string;
 }
 
 export interface Entry {
@@ -61,7 +64,10 @@ export interface LedgerReader {
   head(): Promise<Entry>;
   /** Oldest first. */
   entries(): Promise<Entry[]>;
-  /** By full id, unique prefix (4 or more hex digits), sequence number (`7`, `#7`) or `HEAD`. Throws `ledger/no-such-entry`. */
+  /**
+   * By full id, unique prefix (4 or more hex digits), sequence number (`7`, `#7`), a snapshot's label (the newest of that
+   * label) or `HEAD`. Throws `ledger/no-such-entry`.
+   */
   resolve(name: string): Promise<Entry>;
   /** The blob's bytes, hash checked. Throws `ledger/damaged`. */
   readBlob(oid: string): Promise<Buffer>;
@@ -71,6 +77,25 @@ export interface LedgerReader {
   files(tree: string): Promise<Map<RelPath, { mode: FileMode; oid: string }>>;
   /** Renames are detected when asked for: exact ones, and similar ones within a budget. */
   changes(baseTree: string, finalTree: string, options: { renames: boolean }): Promise<ChangeSet>;
-  /** Checks the chain from head to the initial entry: parents, sequence, objects present and matching their ids. */
-  verify(): Promise<{ ok: boolean; entries: number; faults: string[] }>;
+  /** Checks the chain from head to the initial entry: parents, sequence, objects present and matching their ids, signatures. */
+  verify(options?: VerifyOptions): Promise<Verdict>;
+}
+
+/** Something that is wrong with a ledger. */
+export interface Fault {
+  kind:
+    | 'no-entry'
+    | 'missing'
+    | 'wrong-type'
+    | 'too-large'
+    /** Bytes that don't match their id, or can't be read at all. */
+    | 'damaged'
+    | 'sequence'
+    | 'limit'
+    /** Entries that were there once are not in the chain any more. */
+    | 'head-moved-back'
+    | 'signature-missing'
+    | 'signature-bad'
+    | 'signature-other-key';
+  message: string;
 }

@@ -70,6 +70,7 @@ export function formatMessage(message: Message): string {
     `Git-Changed: ${yesNo(trailers.gitChanged)}`,
     ...text('Isolation', trailers.isolation),
     ...text('Proof', trailers.proof),
+    ...text('Signer', trailers.signer),
   ];
   return `${normalizeTitle(message.title)}\n\n${lines.join('\n')}\n`;
 }
@@ -107,6 +108,7 @@ export function parseMessage(message: string): Message {
     gitChanged: toBoolean(fields.required('Git-Changed')),
     ...defined('isolation', fields.optional('Isolation')),
     ...defined('proof', fields.optional('Proof')),
+    ...defined('signer', fields.optional('Signer')),
   };
   fields.end();
   return { title, trailers, skippedList: mapDefined(list, parseSkippedList) };

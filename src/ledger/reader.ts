@@ -10,7 +10,7 @@ import { FileFinder } from './find-file.ts';
 import { readConfig, readHead } from './layout.ts';
 import type { Entry, LedgerReader } from './ledger.ts';
 import { findRenames } from './renames.ts';
-import { type Verdict, verifyLedger } from './verify.ts';
+import { type Verdict, type VerifyOptions, verifyLedger } from './verify.ts';
 
 /**
  * Opens a ledger for reading, also while another process writes. It owns files and perhaps a git child: use it with
@@ -97,8 +97,9 @@ export class RepositoryReader implements LedgerReader, AsyncDisposable {
     };
   }
 
-  verify(): Promise<Verdict> {
-    return verifyLedger(this.store, readHead(this.dir));
+  verify(options: VerifyOptions = {}): Promise<Verdict> {
+    const { dir, session, store } = this;
+    return verifyLedger({ dir, session, store, head: readHead(dir) }, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -118,7 +119,7 @@ export class RepositoryReader implements LedgerReader, AsyncDisposable {
   }
 }
 
-/** The entries that a name may mean; a sequence number comes before a prefix of an id. */
+/** The entries that a name may mean: by number, then the newest snapshot of that label, then by the beginning of an id. */
 function findEntry(entries: readonly Entry[], name: string): Entry[] {
   if (name === 'HEAD') return entries.slice(-1);
   const number = /^#?(\d{1,15})$/.exec(name)?.[1];
@@ -126,5 +127,9 @@ function findEntry(entries: readonly Entry[], name: string): Entry[] {
     const numbered = entries.filter((entry) => entry.trailers.seq === Number(number));
     if (numbered.length > 0 || name.startsWith('#')) return numbered;
   }
+  const labelled = entries.findLast(
+    ({ trailers }) => trailers.kind === 'snapshot' && trailers.label === name,
+  );
+  if (labelled) return [labelled];
   return /^[0-9a-f]{4,64}$/.test(name) ? entries.filter((entry) => entry.id.startsWith(name)) : [];
 }

@@ -1,11 +1,14 @@
-/** Checks that a ledger is whole: every entry, and every object that an entry reaches. */
-import { SafeCoderError } from '../base/errors.ts';
+/** Checks that a ledger is whole: every entry, every object that an entry reaches, and the signatures of its heads. */
+import { isSafeCoderError } from '../base/errors.ts';
+import type { HostPath } from '../base/path-bytes.ts';
 import { parseCommit } from '../git/commit.ts';
 import type { ObjectType } from '../git/object-id.ts';
 import type { ObjectStore } from '../git/object-store.ts';
 import { parseTree } from '../git/tree.ts';
+import { checkSignatures, type SignatureVerdict } from './check-signatures.ts';
 import { readEntry } from './entry.ts';
-import type { Entry } from './ledger.ts';
+import { FaultList } from './fault-list.ts';
+import type { Entry, Fault } from './ledger.ts';
 
 export interface Verdict {
   ok: boolean;
@@ -13,46 +16,73 @@ export interface Verdict {
   entries: number;
   /** What is wrong, as sentences. */
   faults: string[];
+  /** The same, by kind. */
+  found: Fault[];
+  signatures: SignatureVerdict;
 }
 
-const MAX_FAULTS = 100;
+/** What the caller knows besides the ledger itself, and the ledger has to agree with. */
+export interface VerifyOptions {
+  /** Fingerprint of the key that has to have signed, from the user's settings. */
+  signer?: string;
+  /** Id that was the head when the session ended: the chain must still contain it. */
+  recordedHead?: string;
+  /** True when nobody works on the ledger any more: then an entry after the last signature is a fault. */
+  isOver?: boolean;
+}
 
-/** Walks from `head` to the initial entry. A broken link ends the walk, since what is before it can't be known. */
-export async function verifyLedger(store: ObjectStore, head: string | undefined): Promise<Verdict> {
+export interface VerifiedLedger {
+  dir: HostPath;
+  session: string;
+  store: ObjectStore;
+  head: string | undefined;
+}
+
+/** Paths are no deeper than this: a system takes 4,096 bytes for one. */
+const MAX_DEPTH = 2048;
+
+/** Walks from the head to the initial entry. A broken link ends the walk, since what is before it can't be known. */
+export async function verifyLedger(ledger: VerifiedLedger, options: VerifyOptions): Promise<Verdict> {
   // What counts is what is on the disk now, not packs that were there when we opened them.
-  store.rescan();
-  const check = new Check(store);
-  let entries = 0;
-  let id = head;
-  let next: Entry | undefined;
-  while (id !== undefined && check.hasRoom) {
+  ledger.store.rescan();
+  const faults = new FaultList();
+  const check = new Check(ledger.store, faults);
+  const chain: Entry[] = [];
+  let id = ledger.head;
+  while (id !== undefined && faults.hasRoom) {
     const entry = await check.entry(id);
     if (entry === undefined) break;
-    entries += 1;
-    check.sequence(entry, next);
-    await check.tree(entry.tree, `entry #${entry.trailers.seq}`);
-    next = entry;
+    check.sequence(entry, chain.at(-1));
+    await check.tree(entry.tree, `entry #${entry.trailers.seq}`, 0);
+    chain.push(entry);
     id = entry.parent;
   }
-  if (head === undefined) check.fault('The ledger has no entry.');
-  return { ok: check.faults.length === 0, entries, faults: check.faults };
+  if (ledger.head === undefined) faults.add('no-entry', 'The ledger has no entry.');
+  const { recordedHead } = options;
+  if (recordedHead !== undefined && !chain.some((entry) => entry.id === recordedHead) && id === undefined) {
+    faults.add(
+      'head-moved-back',
+      `The session ended with entry ${recordedHead.slice(0, 12)}, which is not in the chain any more.`,
+    );
+  }
+  const signatures = await checkSignatures(ledger, chain, options, faults);
+  return {
+    ok: faults.all.length === 0,
+    entries: chain.length,
+    faults: faults.all.map(({ message }) => message),
+    found: faults.all,
+    signatures,
+  };
 }
 
 class Check {
-  readonly faults: string[] = [];
   readonly #store: ObjectStore;
+  readonly #faults: FaultList;
   readonly #seen = new Set<string>();
 
-  constructor(store: ObjectStore) {
+  constructor(store: ObjectStore, faults: FaultList) {
     this.#store = store;
-  }
-
-  get hasRoom(): boolean {
-    return this.faults.length < MAX_FAULTS;
-  }
-
-  fault(text: string): void {
-    if (this.hasRoom) this.faults.push(text);
+    this.#faults = faults;
   }
 
   async entry(id: string): Promise<Entry | undefined> {
@@ -61,7 +91,7 @@ class Check {
       parseCommit(await this.#store.read(id, 'commit'));
       return await readEntry(this.#store, id);
     } catch (error) {
-      this.fault(`Entry ${id}: ${messageOf(error)}`);
+      this.#faults.addError(error, `Entry ${id}`);
       return undefined;
     }
   }
@@ -70,26 +100,28 @@ class Check {
   sequence(entry: Entry, next: Entry | undefined): void {
     const { seq, kind } = entry.trailers;
     if (next !== undefined && next.trailers.seq !== seq + 1) {
-      this.fault(`Entry #${next.trailers.seq} follows #${seq}.`);
+      this.#faults.add('sequence', `Entry #${next.trailers.seq} follows #${seq}.`);
     }
     const isFirst = entry.parent === undefined;
     if (isFirst !== (seq === 1) || isFirst !== (kind === 'initial')) {
-      this.fault(`Entry #${seq} of kind ${kind} is ${isFirst ? 'the first' : 'not the first'} in the chain.`);
+      const place = isFirst ? 'the first' : 'not the first';
+      this.#faults.add('sequence', `Entry #${seq} of kind ${kind} is ${place} in the chain.`);
     }
   }
 
-  async tree(oid: string, where: string): Promise<void> {
+  async tree(oid: string, where: string, depth: number): Promise<void> {
+    if (depth > MAX_DEPTH) return this.#faults.add('limit', `${where}: folders are nested too deeply.`);
     const bytes = await this.#object(oid, 'tree', where);
     if (bytes === undefined) return;
     let entries: ReturnType<typeof parseTree> = [];
     try {
       entries = parseTree(this.#store.format, bytes);
     } catch (error) {
-      this.fault(`${where}: ${messageOf(error)}`);
+      this.#faults.addError(error, where);
     }
     for (const entry of entries) {
-      if (!this.hasRoom) return;
-      if (entry.mode === '40000') await this.tree(entry.oid, where);
+      if (!this.#faults.hasRoom) return;
+      if (entry.mode === '40000') await this.tree(entry.oid, where, depth + 1);
       else await this.#object(entry.oid, 'blob', where);
     }
   }
@@ -101,13 +133,9 @@ class Check {
     try {
       return await this.#store.read(oid, type);
     } catch (error) {
-      this.fault(`${where}: ${messageOf(error)}`);
+      if (!isSafeCoderError(error)) throw error;
+      this.#faults.addError(error, where);
       return undefined;
     }
   }
-}
-
-function messageOf(error: unknown): string {
-  if (error instanceof SafeCoderError) return error.message;
-  throw error;
 }

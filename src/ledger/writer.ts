@@ -1,51 +1,27 @@
 /** Writing a ledger: one writer, entries only added, each on the disk before its promise resolves. */
-import { join } from 'node:path';
 import { SafeCoderError } from '../base/errors.ts';
 import { once } from '../base/lifetime.ts';
-import { takeOwnerLock } from '../base/owner-lock.ts';
-import type { HostPath, RelPath } from '../base/path-bytes.ts';
+import type { HostPath } from '../base/path-bytes.ts';
 import type { FileState } from '../diff/change-set.ts';
-import { writeFailure } from '../git/durable.ts';
-import { hashObject, isOid, type ObjectFormat } from '../git/object-id.ts';
+import { hashObject, isOid } from '../git/object-id.ts';
 import { PackWriter } from '../git/pack-writer.ts';
 import { borrowObjects, settleObjects } from './borrow.ts';
 import { buildTree } from './build-tree.ts';
 import { encodeEntry, encodeSkippedList, parseEntry, readEntry } from './entry.ts';
 import { keepReachable, prepareHead } from './head-ref.ts';
+import { HeadSealer } from './head-sealer.ts';
 import { createLayout, LISTS_FOLDER, readHead, sweepLeftovers } from './layout.ts';
 import type { Entry, EntryInput, EntryTrailers, TreeInput } from './ledger.ts';
 import { mergeSmallPacks } from './merge-packs.ts';
 import type { SkippedList } from './message.ts';
 import { RepositoryReader } from './reader.ts';
 import { changeTree, type FolderNode, writeDrafts } from './tree-node.ts';
-
-/** Where captured bytes go; the shape that `BlobSink` of the sandbox asks for. */
-export interface LedgerBlobSink {
-  readonly objectFormat: 'sha1' | 'sha256';
-  writeBlob(size: number, chunks: Iterable<Uint8Array>): string;
-}
-
-export interface InitialInput extends Omit<EntryInput, 'written' | 'removed' | 'kind'> {
-  /** Every file of the base. Blobs that aren't borrowed were given to the blob sink before. */
-  files: ReadonlyMap<RelPath, FileState>;
-}
+import { takeWriterLock } from './writer-lock.ts';
+import type { CreateOptions, InitialInput, LedgerBlobSink, WriterOptions } from './writer-options.ts';
 
 type EntryFacts = Omit<EntryInput, 'written' | 'removed'>;
 /** Makes the entry's tree, hands over the bytes of what is new in it, and returns its root with its id. */
 type MakeTree = (write: (bytes: Buffer) => string, packs: readonly PackWriter[]) => Promise<FolderNode>;
-
-export interface WriterOptions {
-  /** False leaves out fsync: a kill is still harmless, a power cut may not be. Default true. */
-  sync?: boolean;
-}
-
-export interface CreateOptions extends WriterOptions {
-  /** A folder that is not there yet, or empty. */
-  dir: HostPath;
-  /** The project's, so that its objects can be borrowed; sha256 where there is no project repository. */
-  objectFormat: ObjectFormat;
-  session: string;
-}
 
 /** Makes a new ledger, without an entry yet, and opens it for writing. Throws `ledger/write-failed`. */
 export async function createLedger(options: CreateOptions): Promise<LedgerWriter> {
@@ -61,6 +37,7 @@ export function openLedgerWriter(dir: HostPath, options: WriterOptions = {}): Pr
 export class LedgerWriter extends RepositoryReader {
   readonly #lock: Disposable;
   readonly #sync: boolean;
+  readonly #sealer: HeadSealer;
   /** Packs that hold blobs of the entry to come; the last one is being written to. */
   #pending: PackWriter[] = [];
   #head: Entry | undefined;
@@ -73,6 +50,7 @@ export class LedgerWriter extends RepositoryReader {
     super(dir);
     this.#lock = lock;
     this.#sync = options.sync ?? true;
+    this.#sealer = new HeadSealer(this, options);
   }
 
   /** Opens a ledger for writing. Throws `ledger/busy` while another process writes, `ledger/damaged`. */
@@ -113,7 +91,8 @@ export class LedgerWriter extends RepositoryReader {
     return this.#exclusive(async () => {
       if (this.#head !== undefined)
         throw new SafeCoderError('bug', 'The ledger already has its initial entry.');
-      return this.#write({ ...rest, kind: 'initial' }, async (write, packs) => {
+      const facts = { ...rest, ...this.#sealer.trailer, kind: 'initial' as const };
+      return this.#write(facts, async (write, packs) => {
         await this.#checkBlobs(files.values(), packs);
         // A project may be large and most of it never changes: keep its id, read folders again where needed.
         return { oid: buildTree(this.objectFormat, files, write), children: undefined };
@@ -137,8 +116,7 @@ export class LedgerWriter extends RepositoryReader {
         writeDrafts(this.objectFormat, draft, write);
         return draft;
       });
-      await mergeSmallPacks(this.store, { sync: this.#sync });
-      return entry;
+      return this.#finish(entry);
     });
   }
 
@@ -154,10 +132,13 @@ export class LedgerWriter extends RepositoryReader {
       if (!this.store.hasPacked(tree))
         throw new SafeCoderError('ledger/damaged', `The ledger doesn't have the tree ${tree}.`);
       await this.store.read(tree, 'tree');
-      const entry = await this.#write(facts, async () => ({ oid: tree, children: undefined }));
-      await mergeSmallPacks(this.store, { sync: this.#sync });
-      return entry;
+      return this.#finish(await this.#write(facts, async () => ({ oid: tree, children: undefined })));
     });
+  }
+
+  /** Signs the newest entry, at a session's end. True when it was; why not goes to `onUnsigned`. */
+  seal(): Promise<boolean> {
+    return this.#exclusive(async () => this.#head !== undefined && this.#sealer.seal(this.#head));
   }
 
   readonly #end = once(async () => {
@@ -207,6 +188,12 @@ export class LedgerWriter extends RepositoryReader {
       this.#borrowed.clear();
       return copied;
     });
+  }
+
+  async #finish(entry: Entry): Promise<Entry> {
+    await mergeSmallPacks(this.store, { sync: this.#sync });
+    await this.#sealer.sealKind(entry);
+    return entry;
   }
 
   async #write(facts: EntryFacts, makeTree: MakeTree): Promise<Entry> {
@@ -297,20 +284,4 @@ export class LedgerWriter extends RepositoryReader {
   #throwIfEnded(): void {
     if (this.#isEnded) throw new SafeCoderError('bug', 'The ledger was already closed.');
   }
-}
-
-/** One writer per ledger. Throws `ledger/busy` while another one lives. */
-function takeWriterLock(dir: HostPath): Disposable {
-  let lock: ReturnType<typeof takeOwnerLock>;
-  try {
-    lock = takeOwnerLock(join(dir, 'writer') as HostPath);
-  } catch (error) {
-    throw writeFailure(error, 'its lock');
-  }
-  if (!('heldBy' in lock)) return lock;
-  const pid = lock.heldBy;
-  throw new SafeCoderError('ledger/busy', `Another process (${pid}) is writing to the ledger in ${dir}.`, {
-    hint: 'Wait until it has ended, or work on another session.',
-    details: { pid },
-  });
 }

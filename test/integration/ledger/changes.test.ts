@@ -230,9 +230,9 @@ describe('after git itself repacked the ledger', () => {
     git(writer.dir, 'gc', '-q', '--prune=now');
     expect(git(writer.dir, 'count-objects', '-v')).toContain('packs: 1');
     await using reader = await openLedger(writer.dir);
-    expect(await reader.verify()).toEqual({ ok: true, entries: 5, faults: [] });
+    expect(await reader.verify()).toMatchObject({ ok: true, entries: 5, faults: [] });
     expect(git(writer.dir, 'verify-pack', '-v', ...packsOf(writer.dir))).toContain('chain length');
     await writer.append(toolCall(writer, { b: 'more' }));
-    expect(await writer.verify()).toEqual({ ok: true, entries: 6, faults: [] });
+    expect(await writer.verify()).toMatchObject({ ok: true, entries: 6, faults: [] });
   });
 });

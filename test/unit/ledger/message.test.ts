@@ -63,6 +63,7 @@ const trailers: fc.Arbitrary<EntryTrailers> = fc.record(
     gitChanged: fc.boolean(),
     isolation: hostile,
     proof: hostile,
+    signer: hostile,
   },
   { requiredKeys: ['seq', 'turn', 'kind', 'skipped', 'ignored', 'gitChanged'] },
 );
