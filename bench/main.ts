@@ -3,6 +3,7 @@
  *
  *   npm run bench                  measure and print
  *   npm run bench -- --save        and keep the ratios as the baseline
+ *   npm run bench -- --large       with a project of 200,000 files as well
  *   npm run bench -- --check       and fail when a ratio is worse than the baseline by more than its tolerance
  */
 import { execFileSync } from 'node:child_process';
@@ -23,7 +24,9 @@ interface Row {
 const TOLERANCE = 1.5;
 
 const baselineFile = fileURLToPath(new URL('./baseline.json', import.meta.url));
-const { values } = parseArgs({ options: { save: { type: 'boolean' }, check: { type: 'boolean' } } });
+const { values } = parseArgs({
+  options: { save: { type: 'boolean' }, check: { type: 'boolean' }, large: { type: 'boolean' } },
+});
 
 function run(script: string, ...args: string[]): Record<string, unknown>[] {
   const file = fileURLToPath(new URL(`./${script}`, import.meta.url));
@@ -48,15 +51,18 @@ function row(what: string, ours: unknown, against: string, theirs: unknown): Row
   };
 }
 
+/** A line that `printFigure` printed. */
+function toRow(figure: Record<string, unknown>): Row {
+  return row(String(figure.what), figure.ms, String(figure.baseline), figure.baselineMs);
+}
+
 interface Pair {
   oursMs: number;
   gitMs: number;
 }
 
 function measure(): Row[] {
-  const rows = run('session.ts').map((figure) =>
-    row(String(figure.what), figure.ms, String(figure.baseline), figure.baselineMs),
-  );
+  const rows = run('session.ts').map(toRow);
   const [copyIn] = run('copy-in.ts', '--runs', '3');
   rows.push(row('copy-in of 20,000 files', copyIn?.medianCopyInMs, 'cp -a', copyIn?.medianCpMs));
   const [capture] = run('capture.ts');
@@ -81,7 +87,8 @@ function measure(): Row[] {
   }
   const [apply] = run('apply.ts', '5');
   rows.push(row('apply of 1,000 files, journaled and synced', apply?.applyMs, 'cp -a, sync', apply?.copyMs));
-  return rows;
+  const wayBack = run('way-back.ts', ...(values.large ? ['--large'] : []));
+  return [...rows, ...wayBack.map(toRow)];
 }
 
 function print(rows: readonly Row[]): void {
