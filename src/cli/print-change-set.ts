@@ -13,10 +13,10 @@ export async function printChangeSet(
   changeSet: ChangeSet,
   ledger: LedgerReader,
   out: Screen,
-  options: { stat: boolean },
+  options: { stat: boolean; title?: string },
 ): Promise<void> {
   if (options.stat) {
-    out.write(formatChanges((await reviewItems(changeSet, ledger)).map(toSummary), out.style));
+    out.write(formatChanges((await reviewItems(changeSet, ledger)).map(toSummary), out.style, options.title));
     return;
   }
   for (const change of changeSet.changes) {

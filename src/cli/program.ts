@@ -1,6 +1,7 @@
 /** The commands and their options. The actions load their code when they run, so that `--help` stays quick. */
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { SafeCoderError } from '../base/errors.ts';
 import { levels, networks } from '../config/option-values.ts';
 
 const version = (
@@ -40,6 +41,20 @@ function faceOptions(command: Command): Command {
 
 function collect(value: string, previous: string[] | undefined): string[] {
   return [...(previous ?? []), value];
+}
+
+/** Words before and after `--`, which the parser takes away. */
+function splitAtDashes(words: readonly string[]): [string[], string[]] {
+  const at = process.argv.indexOf('--');
+  const before = words.length - (at < 0 ? 0 : process.argv.length - at - 1);
+  return [words.slice(0, before), words.slice(before)];
+}
+
+function refuseMore(command: string, words: readonly string[], most: number): void {
+  if (words.length <= most) return;
+  throw new SafeCoderError('usage/bad-argument', `Too many words for ${command}: ${words.join(' ')}.`, {
+    hint: 'Paths stand after "--".',
+  });
 }
 
 function count(value: string): number {
@@ -109,6 +124,10 @@ function addLedgerCommands(program: Command): void {
   reading('log')
     .argument('[id]', 'the session (default: the newest of this project)')
     .description('what happened, step by step')
+    .option('-n, --number <n>', 'only the last so many entries', count)
+    .option('--turn <n>', 'only entries of this turn', count)
+    .option('--tool <name>', 'only calls of this tool')
+    .option('--file <path>', 'only entries that changed this file, also under earlier names')
     .option('--verify', 'check the whole chain')
     .action(async (id, options) => (await import('./commands/log.ts')).log(id, options));
   reading('show')
@@ -118,16 +137,30 @@ function addLedgerCommands(program: Command): void {
     )
     .argument('[entry]', 'an entry of that session')
     .description('one entry: what ran and what it changed')
+    .option('--stat', 'of its changes only paths and counts')
     .action(async (first, second, options) =>
       (await import('./commands/show.ts')).show(first, second, options),
     );
   reading('diff')
-    .argument('[id-or-range]', 'a range A..B of entries, or a session')
-    .argument('[range]', 'a range of that session (default: base to final)')
-    .description('what changed between two entries')
+    .usage('[options] [id] [range] [-- paths...]')
+    .argument('[words...]', 'a session, and a range of its entries: A..B, A.., ..B (default: base to final)')
+    .description('what changed between two entries, as a patch that git takes')
     .option('--stat', 'only paths and counts')
+    .option('--name-only', 'only paths')
+    .addOption(new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']).default('auto'))
+    .action(async (words: string[], options) => {
+      const [names, paths] = splitAtDashes(words);
+      refuseMore('diff', names, 2);
+      await (await import('./commands/diff.ts')).diff(names[0], names[1], paths, options);
+    });
+  reading('blame')
+    .argument('<id-or-file>', 'the file, or a session when a file follows')
+    .argument('[file]', 'a file of that session')
+    .description('for each line of a file: the entry, tool call and prompt that wrote it')
+    .option('--at <entry>', 'the file as it was in this entry (default: the newest)')
+    .option('-L, --lines <from,to>', 'only these lines')
     .action(async (first, second, options) =>
-      (await import('./commands/diff.ts')).diff(first, second, options),
+      (await import('./commands/blame.ts')).blame(first, second, options),
     );
 }
 

@@ -13,8 +13,12 @@ const LETTER: Record<ChangeKind, string> = {
 };
 
 /** `Changes in this session (3 files, +42 -7)` and a line for each. */
-export function formatChanges(changes: readonly ChangeSummary[], style: Style): string {
-  if (changes.length === 0) return 'No changes in this session.\n';
+export function formatChanges(
+  changes: readonly ChangeSummary[],
+  style: Style,
+  title = 'Changes in this session',
+): string {
+  if (changes.length === 0) return `No ${title.charAt(0).toLowerCase()}${title.slice(1)}.\n`;
   const added = changes.reduce((sum, change) => sum + (change.added ?? 0), 0);
   const removed = changes.reduce((sum, change) => sum + (change.removed ?? 0), 0);
   const files = changes.length === 1 ? '1 file' : `${changes.length.toLocaleString('en-US')} files`;
@@ -23,7 +27,7 @@ export function formatChanges(changes: readonly ChangeSummary[], style: Style): 
   );
   const width = Math.min(60, Math.max(...names.map((name) => name.length)));
   const lines = changes.map((change, index) => formatChange(change, names[index] ?? '', width, style));
-  return `Changes in this session (${files}, +${added} -${removed})\n${lines.join('')}`;
+  return `${title} (${files}, +${added} -${removed})\n${lines.join('')}`;
 }
 
 function formatChange(change: ChangeSummary, name: string, width: number, style: Style): string {

@@ -6,6 +6,7 @@ import type { EventBody, IsolationInfo } from '../base/events.ts';
 import { showPath } from '../base/path-bytes.ts';
 import { escapeForTerminal } from '../base/terminal-text.ts';
 import { showDuration } from '../config/quantities.ts';
+import { describeInput } from '../tools/describe-input.ts';
 import { ProgressLine } from './progress.ts';
 import type { Screen } from './style.ts';
 
@@ -216,19 +217,4 @@ export class EventPrinter {
 
 function describeRetry(event: Extract<EventBody, { type: 'retry' }>): string {
   return `The model did not answer (${event.reason}); trying again in ${showDuration(event.waitMs)} (attempt ${event.attempt}).`;
-}
-
-/** The most telling field of a tool's input, on one line; not escaped. */
-export function describeInput(input: unknown): string {
-  if (typeof input !== 'object' || input === null) return '';
-  const fields = input as Record<string, unknown>;
-  for (const name of ['command', 'path', 'pattern', 'job_id']) {
-    const value = fields[name];
-    if (typeof value === 'string') {
-      const line = value.split('\n')[0] ?? '';
-      const cut = line.length > 160 || value.includes('\n');
-      return cut ? `${line.slice(0, 160)} … (${value.length} characters)` : line;
-    }
-  }
-  return '';
 }

@@ -109,9 +109,11 @@ describe('chat in a terminal', () => {
     await terminal.waitFor(/apply>$/);
     terminal.type('n\r');
     expect(await terminal.exited).toBe(0);
-    expect(jsonLines((await run(['log', '--json'])).stdout).map((entry) => entry.tool)).toEqual([
-      undefined,
-      'exec',
+    const log = jsonLines((await run(['log', '--json'])).stdout);
+    expect(log.map(({ type, tool, prompt }) => [type, tool ?? prompt])).toEqual([
+      ['entry', undefined],
+      ['entry', 'exec'],
+      ['turn', 'first line\nsecond line'],
     ]);
     const [session] = jsonLines((await run(['sessions', '--json'])).stdout);
     expect(session?.title).toBe('first line\nsecond line');

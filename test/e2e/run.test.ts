@@ -175,7 +175,7 @@ describe('run', () => {
     });
     expect(jsonLines(log.stdout).at(-1)).toMatchObject({ type: 'verify', ok: true, entries: 4 });
     expect(entries[3]?.input).toMatchObject({ command: expect.stringContaining('rm old.ts') });
-    expect((await run(['log'])).stdout).toMatch(/#4 .*Agent executed: bash rm old\.ts/);
+    expect((await run(['log'])).stdout).toMatch(/#4 .*bash rm old\.ts/);
     expect((await run(['show', '#3'])).stdout).toContain('+export const a = 2;');
     expect((await run(['diff', '1..3'])).stdout).toContain('-export const a = 1;');
     expect((await run(['diff', '--stat'])).stdout).toContain('D old.ts');

@@ -1,35 +1,64 @@
 /** `diff`: what changed between two entries; from base to final without a range. */
+import { showPath } from '../../base/path-bytes.ts';
 import { toInertJson } from '../../headless/json-lines.ts';
 import type { Entry, LedgerReader } from '../../ledger/ledger.ts';
+import { reviewItems, toSummary } from '../../review/review-item.ts';
+import { colours, plain, type Screen } from '../../tui/style.ts';
 import { type CommonFlags, createContext } from '../context.ts';
+import { openNamed } from '../find-entry.ts';
+import { filterByPaths } from '../path-filter.ts';
 import { printChangeSet } from '../print-change-set.ts';
-import { looksLikeRange, openStored } from '../stored-session.ts';
+import { looksLikeEntry } from '../stored-session.ts';
 
+interface DiffFlags extends CommonFlags {
+  stat?: boolean;
+  nameOnly?: boolean;
+  color?: 'auto' | 'always' | 'never';
+}
+
+/** `paths` are those after `--`. */
 export async function diff(
   first: string | undefined,
   second: string | undefined,
-  flags: CommonFlags & { stat?: boolean },
+  paths: readonly string[],
+  flags: DiffFlags,
 ): Promise<void> {
   const context = createContext(flags);
-  const range = second ?? (first !== undefined && looksLikeRange(first) ? first : undefined);
-  await using stored = await openStored(context, first === range ? undefined : first);
-  const [from, to] = await resolveRange(stored.ledger, range);
-  const changeSet = await stored.ledger.changes(from.tree, to.tree, { renames: true });
+  const { stored, name: range } = await openNamed(context, first, second, isRange);
+  await using opened = stored;
+  const { ledger, session } = opened;
+  const [from, to] = await resolveRange(ledger, range);
+  const whole = await ledger.changes(from.tree, to.tree, { renames: true });
+  const changeSet = { ...whole, changes: filterByPaths(whole.changes, paths) };
   if (context.json) {
     const row = {
       type: 'changes',
       at: new Date().toISOString(),
-      session: stored.session.record.id,
+      session: session.record.id,
       from: from.id,
       to: to.id,
-      ...changeSet,
+      base: changeSet.base,
+      final: changeSet.final,
+      changes: (await reviewItems(changeSet, ledger)).map(toSummary),
     };
     context.out.write(`${toInertJson(row)}\n`);
     return;
   }
-  await printChangeSet(changeSet, stored.ledger, context.out, { stat: flags.stat === true });
+  if (flags.nameOnly) {
+    for (const { path } of changeSet.changes) context.out.write(`${showPath(path)}\n`);
+    return;
+  }
+  await printChangeSet(changeSet, ledger, withColour(context.out, flags.color), {
+    stat: flags.stat === true,
+    title: `Changes from #${from.trailers.seq} to #${to.trailers.seq}`,
+  });
 }
 
+function isRange(word: string): boolean {
+  return looksLikeEntry(word) || word.includes('..');
+}
+
+/** `A..B`, `A..` and `A` (up to the newest), `..B` (from the base). */
 async function resolveRange(ledger: LedgerReader, range: string | undefined): Promise<[Entry, Entry]> {
   const [from = '', to = ''] = range?.split('..', 2) ?? [];
   const first = async () => (await ledger.entries())[0] ?? ledger.head();
@@ -37,4 +66,17 @@ async function resolveRange(ledger: LedgerReader, range: string | undefined): Pr
     from === '' ? await first() : await ledger.resolve(from),
     to === '' ? await ledger.head() : await ledger.resolve(to),
   ];
+}
+
+/** With `always` the patch goes out as to a terminal, for a pager: coloured, and with nothing in it that a terminal obeys. */
+function withColour(out: Screen, color: DiffFlags['color'] = 'auto'): Screen {
+  if (color === 'auto') return out;
+  const { write, setStatus, isTerminal, columns } = out;
+  return {
+    write,
+    setStatus,
+    columns,
+    isTerminal: isTerminal || color === 'always',
+    style: color === 'always' ? colours : plain,
+  };
 }

@@ -1,67 +1,44 @@
 /** `show`: one entry, what ran and what it changed. */
-import { SafeCoderError } from '../../base/errors.ts';
-import { escapeForTerminal } from '../../base/terminal-text.ts';
-import { showDuration } from '../../config/quantities.ts';
 import { toInertJson } from '../../headless/json-lines.ts';
+import { reviewItems, toSummary } from '../../review/review-item.ts';
+import { readTimeline } from '../../session/timeline.ts';
+import { formatEntryPage } from '../../tui/entry-page.ts';
 import { type CommonFlags, createContext } from '../context.ts';
+import { entryRow } from '../entry-row.ts';
+import { openNamed } from '../find-entry.ts';
 import { printChangeSet } from '../print-change-set.ts';
-import { looksLikeEntry, openStored } from '../stored-session.ts';
 
-export async function show(first: string, second: string | undefined, flags: CommonFlags): Promise<void> {
+/** `show ENTRY`, `show ID ENTRY`, or `show ID` for its newest entry. */
+export async function show(
+  first: string,
+  second: string | undefined,
+  flags: CommonFlags & { stat?: boolean },
+): Promise<void> {
   const context = createContext(flags);
-  await using stored = await openFor(context, first, second);
-  const entry = await stored.ledger.resolve(stored.name);
-  const parent = entry.parent === undefined ? undefined : await stored.ledger.resolve(entry.parent);
-  const changeSet = parent
-    ? await stored.ledger.changes(parent.tree, entry.tree, { renames: true })
-    : undefined;
+  const { stored, name } = await openNamed(context, first, second);
+  await using opened = stored;
+  const { ledger, session } = opened;
+  const entry = await ledger.resolve(name ?? 'HEAD');
+  const parent = entry.parent === undefined ? undefined : await ledger.resolve(entry.parent);
+  const changeSet = parent && (await ledger.changes(parent.tree, entry.tree, { renames: true }));
+  const { steps } = await readTimeline(session.folder, await ledger.entries());
+  const step = steps.get(entry.id) ?? { entry };
   if (context.json) {
-    const { at, ...rest } = entry;
+    const items = changeSet ? await reviewItems(changeSet, ledger) : [];
     const row = {
-      type: 'entry',
-      at: at.toISOString(),
-      session: stored.session.record.id,
-      ...rest,
-      changes: changeSet?.changes ?? [],
+      ...entryRow(session.record.id, step),
+      ...(step.turn && { prompt: step.turn.prompt }),
+      ...(step.output !== undefined && { output: step.output }),
+      changes: items.map(toSummary),
     };
     context.out.write(`${toInertJson(row)}\n`);
     return;
   }
-  const { trailers } = entry;
-  context.out.write(`#${trailers.seq} ${entry.id}\n${escapeForTerminal(entry.title)}\n`);
-  const facts: [string, string | undefined][] = [
-    ['at', entry.at.toISOString()],
-    ['turn', trailers.turn > 0 ? String(trailers.turn) : undefined],
-    ['call', trailers.call],
-    ['exit', trailers.exitCode?.toString()],
-    ['took', trailers.durationMs === undefined ? undefined : showDuration(trailers.durationMs)],
-    ['model', trailers.model],
-    ['isolation', trailers.isolation],
-    ['proof', trailers.proof],
-    ['ignored', trailers.ignored > 0 ? `${trailers.ignored} files` : undefined],
-    ['.git', trailers.gitChanged ? 'changed in the guest; never applied' : undefined],
-  ];
-  for (const [name, value] of facts)
-    if (value !== undefined) context.out.write(`${name.padStart(10)}  ${escapeForTerminal(value)}\n`);
-  for (const { path, reason, detail } of trailers.skipped) {
-    context.out.write(
-      `${'skipped'.padStart(10)}  ${escapeForTerminal(path)}: ${reason}${detail ? ` (${escapeForTerminal(detail)})` : ''}\n`,
-    );
-  }
-  if (changeSet && changeSet.changes.length > 0) {
-    context.out.write('\n');
-    await printChangeSet(changeSet, stored.ledger, context.out, { stat: false });
-  }
-}
-
-/** `show ENTRY`, `show ID ENTRY`, or `show ID` for its newest entry. */
-async function openFor(context: ReturnType<typeof createContext>, first: string, second: string | undefined) {
-  if (second !== undefined) return Object.assign(await openStored(context, first), { name: second });
-  if (looksLikeEntry(first)) return Object.assign(await openStored(context, undefined), { name: first });
-  try {
-    return Object.assign(await openStored(context, first), { name: 'HEAD' });
-  } catch (error) {
-    if (!(error instanceof SafeCoderError) || error.code !== 'session/not-found') throw error;
-    return Object.assign(await openStored(context, undefined), { name: first });
-  }
+  context.out.write(formatEntryPage(step, context.out.style));
+  if (changeSet === undefined || changeSet.changes.length === 0) return;
+  context.out.write('\n');
+  await printChangeSet(changeSet, ledger, context.out, {
+    stat: flags.stat === true,
+    title: 'Changes in this entry',
+  });
 }

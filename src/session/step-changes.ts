@@ -1,0 +1,59 @@
+/** What single entries changed: paths, and lines where counting them is cheap. */
+import type { RelPath } from '../base/path-bytes.ts';
+import type { Change } from '../diff/change-set.ts';
+import { diffText } from '../diff/text-diff.ts';
+import type { Entry, LedgerReader } from '../ledger/ledger.ts';
+
+/** Bytes read for counting lines in all, and files looked at of one entry: a list must come at once. */
+const MOST_BYTES = 32 << 20;
+const MOST_FILES = 100;
+const NOTHING = Buffer.alloc(0);
+
+export interface StepChanges {
+  /** Sorted; a renamed file is there under both names. */
+  paths: RelPath[];
+  /** Lines that came and went; undefined where they were not counted, because of their number or a large file. */
+  lines?: { added: number; removed: number };
+}
+
+/** Counts entry after entry, until its budget of reading is used up. */
+export class StepCounter {
+  readonly #ledger: Pick<LedgerReader, 'changes' | 'readBlob'>;
+  #left = MOST_BYTES;
+
+  constructor(ledger: Pick<LedgerReader, 'changes' | 'readBlob'>) {
+    this.#ledger = ledger;
+  }
+
+  /** Throws `ledger/damaged`. */
+  async count(parent: Entry, entry: Entry): Promise<StepChanges> {
+    if (parent.tree === entry.tree) return { paths: [] };
+    const { changes } = await this.#ledger.changes(parent.tree, entry.tree, { renames: false });
+    const lines = changes.length <= MOST_FILES ? await this.#countLines(changes) : undefined;
+    return { paths: changes.map(({ path }) => path), ...(lines && { lines }) };
+  }
+
+  async #countLines(changes: readonly Change[]): Promise<StepChanges['lines']> {
+    const lines = { added: 0, removed: 0 };
+    for (const change of changes) {
+      if (change.kind === 'symlink' || change.kind === 'mode') continue;
+      const before = await this.#read(change.before?.oid);
+      const after = await this.#read(change.after?.oid);
+      if (before === undefined || after === undefined) return undefined;
+      const diff = diffText(before, after, { context: 0 });
+      if (diff.kind === 'too-large') return undefined;
+      if (diff.kind === 'binary') continue;
+      lines.added += diff.added;
+      lines.removed += diff.removed;
+    }
+    return lines;
+  }
+
+  async #read(oid: string | undefined): Promise<Buffer | undefined> {
+    if (oid === undefined) return NOTHING;
+    if (this.#left <= 0) return undefined;
+    const bytes = await this.#ledger.readBlob(oid);
+    this.#left -= bytes.length;
+    return bytes;
+  }
+}
