@@ -5,10 +5,12 @@ import { SafeCoderError } from '../base/errors.ts';
 import { type HostPath, type RelPath, showPath } from '../base/path-bytes.ts';
 import type { FileMode } from '../diff/change-set.ts';
 import type { ApplyPlan, PlanItem, PlannedState } from '../review/apply-plan.ts';
+import type { Conflict, MergedPath } from './conflict.ts';
 import { HostChangedError } from './host-changed.ts';
 import { HostRoot, type RootId } from './host-root.ts';
 import type { ObjectFormat } from './host-state.ts';
-import type { Expectation, Intent, Refusal } from './intent.ts';
+import type { Choice, Expectation, Intent, Refusal, Target } from './intent.ts';
+import type { Identity } from './judge.ts';
 import { type Preflight, type PreflightOptions, preflightIntents } from './preflight.ts';
 import { recoverRoot } from './recover.ts';
 import { type RunContext, type RunInit, type RunOptions, run, stepCounter, toApplyError } from './run.ts';
@@ -24,6 +26,10 @@ export interface ProjectOptions extends RunOptions {
   session: string;
   /** `skip` (default) leaves paths that conflict alone and does the rest; `stop` does nothing then. */
   onConflict?: 'skip' | 'stop';
+  /** What to do about conflicts whose item says nothing; without it such a path is left alone. */
+  choice?: Choice;
+  /** What a preview showed ({@link ApplyPreview.shown}): where the host holds something else by now is a conflict again. */
+  shown?: ReadonlyMap<RelPath, string>;
 }
 
 export interface ApplyOptions extends ProjectOptions {
@@ -37,8 +43,14 @@ export interface ApplyResult {
   applied: RelPath[];
   /** The host held the result already. */
   unchanged: RelPath[];
+  /** Of what was applied: where the host's change and the agent's were put together. */
+  merged: MergedPath[];
+  /** Of what was applied: where both sides stand between markers, by choice; the caller exits with 6. */
+  marked: RelPath[];
+  /** Left as the host has them, by choice. */
+  kept: RelPath[];
   /** Left alone because the host changed meanwhile; the caller exits with 6. */
-  conflicts: Refusal[];
+  conflicts: Conflict[];
   /** Never written, whatever the person accepted. */
   refused: Refusal[];
   warnings: string[];
@@ -51,6 +63,8 @@ export interface ApplyPreview extends Omit<ApplyResult, 'applied' | 'record'> {
   actions: { path: RelPath; action: 'add' | 'replace' | 'delete' }[];
   createdFolders: RelPath[];
   removedFolders: RelPath[];
+  /** What the host held where it changed, for {@link ProjectOptions.shown}. */
+  shown: ReadonlyMap<RelPath, string>;
 }
 
 /**
@@ -71,14 +85,14 @@ export async function previewPlan(options: ApplyOptions): Promise<ApplyPreview> 
   const found = await preflightIntents(root, toIntents(options), {
     format: options.objectFormat,
     isRestoring: false,
-    identity: identity(),
+    ...facts(options),
   });
   return toPreview(found);
 }
 
 export interface Transaction {
   intents: Intent[];
-  preflight: Omit<PreflightOptions, 'identity'>;
+  preflight: Omit<PreflightOptions, 'identity' | 'choice' | 'shown'>;
   reverses?: string;
 }
 
@@ -94,7 +108,7 @@ export async function transact(
     using _lock = store.lock(root.id);
     const context: RunContext = { ...options, root, store, before: stepCounter(options.beforeStep) };
     const recovered = recoverRoot(context);
-    const result = await attempts(context, init, prepare(store), options.onConflict ?? 'skip');
+    const result = await attempts(context, init, prepare(store), options);
     result.warnings.push(...recovered);
     return result;
   } catch (error) {
@@ -107,16 +121,16 @@ async function attempts(
   context: RunContext,
   init: RunInit,
   transaction: Transaction,
-  onConflict: 'skip' | 'stop',
+  options: ProjectOptions,
 ): Promise<ApplyResult> {
   const { intents, preflight, reverses } = transaction;
   for (let attempt = 1; ; attempt++) {
-    const found = await preflightIntents(context.root, intents, { ...preflight, identity: identity() });
-    if (onConflict === 'stop') refuseConflicts(found);
-    const applied = found.ready.map(({ path }) => path);
-    const result: ApplyResult = { ...pickReports(found), applied, record: undefined };
-    if (found.ready.length === 0) return result;
     try {
+      const found = await preflightIntents(context.root, intents, { ...preflight, ...facts(options) });
+      if (options.onConflict === 'stop') refuseConflicts(found);
+      const applied = found.ready.map(({ path }) => path);
+      const result: ApplyResult = { ...pickReports(found), applied, record: undefined };
+      if (found.ready.length === 0) return result;
       const { id, kept } = await run(context, reverses === undefined ? init : { ...init, reverses }, found);
       result.record = id;
       result.warnings.push(...kept.map((name) => `Something unexpected was kept as ${showPath(name)}.`));
@@ -152,8 +166,8 @@ function refuseConflicts(found: Preflight): void {
 }
 
 function pickReports(found: Preflight) {
-  const { unchanged, conflicts, refused, warnings } = found;
-  return { unchanged, conflicts, refused, warnings };
+  const { unchanged, merged, marked, kept, conflicts, refused, warnings } = found;
+  return { unchanged, merged, marked, kept, conflicts, refused, warnings };
 }
 
 /** A preflight as lists for a person. */
@@ -166,6 +180,7 @@ export function toPreview(found: Preflight): ApplyPreview {
     })),
     createdFolders: found.createdFolders.map(({ path }) => path),
     removedFolders: found.removedFolders.map(({ path }) => path),
+    shown: found.shown,
   };
 }
 
@@ -190,29 +205,46 @@ export function openRoot({
   }
 }
 
-export function identity(): PreflightOptions['identity'] {
+/** Who and what the person chose, for a preflight. */
+export function facts(
+  options: Pick<ProjectOptions, 'choice' | 'shown'>,
+): Pick<PreflightOptions, 'identity' | 'choice' | 'shown'> {
+  const { choice, shown } = options;
+  return { identity: identity(), ...(choice && { choice }), ...(shown && { shown }) };
+}
+
+function identity(): Identity {
   const uid = process.geteuid?.() ?? 0;
   return { uid, groups: [process.getegid?.() ?? 0, ...(process.getgroups?.() ?? [])] };
 }
 
-function toIntents({ plan, readBlob }: ApplyOptions): Intent[] {
-  return plan.items.map((item): Intent => {
-    const intent: Intent = { path: item.path, expected: toExpectation(item), target: undefined };
-    if (item.group !== undefined) intent.group = item.group;
-    const { after } = item;
-    if (after !== undefined) {
-      intent.target = {
-        ...kindOfMode(after.mode),
-        sha256: after.sha256,
-        load: () => loadChecked(readBlob, after),
-      };
-    }
-    return intent;
+function toIntents(options: ApplyOptions): Intent[] {
+  return options.plan.items.map((item): Intent => {
+    const { path, after, group, onConflict, resolution } = item;
+    return {
+      path,
+      expected: toExpectation(item, options),
+      target: after && toTarget(after, options),
+      ...(group !== undefined && { group }),
+      ...(onConflict && { choice: onConflict }),
+      ...(resolution && { resolution: toTarget(resolution, options) }),
+    };
   });
 }
 
-function toExpectation({ before }: PlanItem): Expectation | undefined {
-  return before === undefined ? undefined : { ...kindOfMode(before.mode), oid: before.oid };
+function toExpectation({ before }: PlanItem, { readBlob }: ApplyOptions): Expectation | undefined {
+  if (before === undefined) return undefined;
+  return { ...kindOfMode(before.mode), oid: before.oid, load: () => readBlob(before.oid) };
+}
+
+function toTarget(state: PlannedState, { plan, readBlob }: ApplyOptions): Target {
+  const isComposed = plan.contents?.has(state.oid) ?? false;
+  return {
+    ...kindOfMode(state.mode),
+    sha256: state.sha256,
+    load: () => loadChecked(readBlob, state),
+    ...(isComposed ? { isComposed } : { oid: state.oid }),
+  };
 }
 
 function kindOfMode(mode: FileMode): Pick<Expectation, 'kind' | 'executable'> {

@@ -10,6 +10,11 @@ const sideSchema = z.strictObject({
   kind: z.enum(['file', 'symlink']),
   sha256,
   executable: z.boolean(),
+  /** Blob id in the session's ledger, where the bytes are as well. */
+  oid: z
+    .string()
+    .regex(/^[0-9a-f]{40,64}$/)
+    .optional(),
   /** Exact permissions; without them a new file gets the usual ones. */
   mode: z.int().min(0).max(0o777).optional(),
   mtimeNs: z
@@ -21,7 +26,13 @@ const sideSchema = z.strictObject({
 });
 export type Side = z.infer<typeof sideSchema>;
 
-const stepSchema = z.strictObject({ path, old: sideSchema.optional(), new: sideSchema.optional() });
+const stepSchema = z.strictObject({
+  path,
+  old: sideSchema.optional(),
+  new: sideSchema.optional(),
+  /** Steps of one group are taken back together: the two halves of a rename. */
+  group: z.string().optional(),
+});
 /** One path: from what was there to what shall be there. */
 export type Step = z.infer<typeof stepSchema>;
 

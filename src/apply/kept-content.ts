@@ -46,6 +46,14 @@ export class ContentKeeper implements Disposable {
     this.#ranges.set(old.sha256, { sha256: old.sha256, offset, size: this.#size - offset });
   }
 
+  /** Keeps bytes that are to come and are nowhere else. */
+  keepBytes(sha256: string, bytes: Uint8Array): void {
+    if (this.#ranges.has(sha256)) return;
+    writeFully(this.#fd, bytes);
+    this.#ranges.set(sha256, { sha256, offset: this.#size, size: bytes.length });
+    this.#size += bytes.length;
+  }
+
   /** Makes all of it durable and tells where each content is. */
   finish(): KeptRange[] {
     fsyncSync(this.#fd);

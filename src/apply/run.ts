@@ -5,24 +5,19 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
 import { errnoOf, SafeCoderError } from '../base/errors.ts';
-import { throwIfCancelled } from '../base/lifetime.ts';
 import type { RelPath } from '../base/path-bytes.ts';
 import { SYNC_EACH_LIMIT, settleFolder, settleNames } from './durability.ts';
+import { foldersAbove } from './folders.ts';
 import { HostChangedError } from './host-changed.ts';
 import { BlockedError, type HostRoot } from './host-root.ts';
-import type { Refusal } from './intent.ts';
+import type { ReadyStep, Refusal } from './intent.ts';
 import type { ApplyRecord, Journal, Step } from './journal.ts';
 import { ContentKeeper, readKept } from './kept-content.ts';
-import { foldersAbove, type Preflight, type ReadyStep } from './preflight.ts';
+import { type Progress, paced, pacer } from './pace.ts';
+import type { Preflight } from './preflight.ts';
 import { emptyStage, removeStage, Stage } from './stage.ts';
 import type { StateStore } from './state-store.ts';
 import { ownerFor, publish, revert, type Work } from './transaction.ts';
-
-export interface Progress {
-  phase: 'keep' | 'stage' | 'publish';
-  done: number;
-  total: number;
-}
 
 export interface RunOptions {
   onProgress?: (progress: Progress) => void;
@@ -61,7 +56,7 @@ export async function run(
   const syncEach = preflight.ready.length <= SYNC_EACH_LIMIT;
   const record = makeRecord(root, init, preflight);
   try {
-    record.kept = await keepOld(context, record);
+    record.kept = await keepOld(context, record, preflight.ready);
   } catch (error) {
     store.dropKept(record);
     throw error;
@@ -146,13 +141,18 @@ function syncQuietly(root: HostRoot, folder: RelPath | ''): void {
   }
 }
 
-async function keepOld(context: RunContext, record: ApplyRecord): Promise<ApplyRecord['kept']> {
+async function keepOld(
+  context: RunContext,
+  record: ApplyRecord,
+  steps: readonly ReadyStep[],
+): Promise<ApplyRecord['kept']> {
   const { root, store, before } = context;
   before('keep');
   using keeper = new ContentKeeper(store.keptFile(record));
-  const pace = pacer(context, 'keep', record.steps.length);
-  for (const { path, old } of record.steps) {
+  const pace = pacer(context, 'keep', steps.length);
+  for (const { path, old, intent } of steps) {
     await pace();
+    if (intent.target?.isComposed) keeper.keepBytes(intent.target.sha256, await intent.target.load());
     if (old === undefined) continue;
     before(`keep ${path}`);
     keeper.keep(root, path, old);
@@ -227,33 +227,6 @@ function makeRecord(root: HostRoot, init: RunInit, preflight: Preflight): ApplyR
 function touchedFolders(record: ApplyRecord): Set<RelPath | ''> {
   const paths = [...record.steps, ...record.createdFolders, ...record.removedFolders].map(({ path }) => path);
   return new Set(paths.map((path) => foldersAbove(path).at(-1) ?? ''));
-}
-
-/** Runs a generator to its end, letting the event loop breathe, reporting progress and obeying the signal. */
-async function paced(
-  context: RunContext,
-  phase: Progress['phase'],
-  total: number,
-  steps: Iterable<RelPath>,
-): Promise<void> {
-  const pace = pacer(context, phase, total);
-  for (const _ of steps) await pace();
-}
-
-function pacer(
-  { onProgress, signal }: RunContext,
-  phase: Progress['phase'],
-  total: number,
-): () => Promise<void> {
-  let done = 0;
-  let last = performance.now();
-  return async () => {
-    throwIfCancelled(signal);
-    onProgress?.({ phase, done: done++, total });
-    if (performance.now() - last < 16) return;
-    await new Promise((resolve) => setImmediate(resolve));
-    last = performance.now();
-  };
 }
 
 /** A thrown value in words for the person who started the apply. */

@@ -1,10 +1,11 @@
 /** Takes back what was applied, and takes back the taking back. */
+import { createHash } from 'node:crypto';
 import { SafeCoderError } from '../base/errors.ts';
 import type { RelPath } from '../base/path-bytes.ts';
 import {
   type ApplyPreview,
   type ApplyResult,
-  identity,
+  facts,
   openRoot,
   type ProjectOptions,
   type Transaction,
@@ -12,35 +13,41 @@ import {
   transact,
 } from './apply.ts';
 import type { Intent } from './intent.ts';
-import type { ApplyRecord, Step } from './journal.ts';
+import type { ApplyRecord, Side, Step } from './journal.ts';
 import { readKept } from './kept-content.ts';
 import { preflightIntents } from './preflight.ts';
 import { StateStore } from './state-store.ts';
 
+export interface UndoOptions extends ProjectOptions {
+  /** A blob of the session's ledger by its id: what was applied, to tell later edits from it. */
+  readBlob?: (oid: string) => Promise<Buffer>;
+}
+
 /**
- * Restores what was there before the newest applied plan of the session: bytes, permissions and times. Paths that the host
- * changed since are left alone and reported; undo again once they are as they were applied. Throws
+ * Restores what was there before the newest applied plan of the session: bytes, permissions and times. Where the file was
+ * edited since and the edits touch nothing that was applied, they stay and the rest is taken back; else the path is left alone
+ * and reported: undo again once it is as it was applied. Throws
  * `apply/nothing-to-undo` and whatever apply throws.
  */
-export function undo(options: ProjectOptions): Promise<ApplyResult> {
+export function undo(options: UndoOptions): Promise<ApplyResult> {
   return transact(options, { kind: 'undo', session: options.session }, (store) =>
-    reverse(store, pickUndo(store.records(options.session))),
+    reverse(store, options, pickUndo),
   );
 }
 
 /** Does again what the newest undo took back, under the same rules. */
-export function redo(options: ProjectOptions): Promise<ApplyResult> {
+export function redo(options: UndoOptions): Promise<ApplyResult> {
   return transact(options, { kind: 'redo', session: options.session }, (store) =>
-    reverse(store, pickRedo(store.records(options.session))),
+    reverse(store, options, pickRedo),
   );
 }
 
 /** What {@link undo} would do now; nothing is changed. */
-export async function previewUndo(options: ProjectOptions): Promise<ApplyPreview> {
+export async function previewUndo(options: UndoOptions): Promise<ApplyPreview> {
   using root = openRoot(options);
   const store = new StateStore(options.stateDir);
-  const { intents, preflight } = reverse(store, pickUndo(store.records(options.session)));
-  return toPreview(await preflightIntents(root, intents, { ...preflight, identity: identity() }));
+  const { intents, preflight } = reverse(store, options, pickUndo);
+  return toPreview(await preflightIntents(root, intents, { ...preflight, ...facts(options) }));
 }
 
 /** A record and those of its steps that nobody has reversed yet. */
@@ -75,18 +82,50 @@ function pickRedo(records: readonly ApplyRecord[]): Standing {
   });
 }
 
-function reverse(store: StateStore, { record, steps }: Standing): Transaction {
-  const load = async (sha256: string) => readKept(store.keptFile(record), record.kept, sha256);
+function reverse(
+  store: StateStore,
+  options: UndoOptions,
+  pick: (records: readonly ApplyRecord[]) => Standing,
+): Transaction {
+  const records = store.records(options.session);
+  const { record, steps } = pick(records);
   const removable = new Set<RelPath>(record.createdFolders.map(({ path }) => path));
   const folderModes = new Map(record.removedFolders.map((folder) => [folder.path, folder]));
+  const source: Source = {
+    old: async (sha256) => readKept(store.keptFile(record), record.kept, sha256),
+    current: (side) => findContent(store, records, options, side),
+  };
   return {
-    intents: steps.map((step) => toIntent(step, load)),
+    intents: steps.map((step) => toIntent(step, source)),
     preflight: { format: 'sha1', isRestoring: true, removable, folderModes },
     reverses: record.id,
   };
 }
 
-function toIntent({ path, old, new: expected }: Step, load: (sha256: string) => Promise<Buffer>): Intent {
-  const target = old === undefined ? undefined : { ...old, load: () => load(old.sha256) };
-  return { path, expected, target };
+interface Source {
+  old(sha256: string): Promise<Buffer>;
+  current(side: Side): Promise<Buffer | undefined>;
+}
+
+function toIntent({ path, old, new: current, group }: Step, source: Source): Intent {
+  return {
+    path,
+    expected: current && { ...current, load: () => source.current(current) },
+    target: old && { ...old, load: () => source.old(old.sha256) },
+    ...(group !== undefined && { group }),
+  };
+}
+
+/** The bytes that a record put in place: kept by it or by another of the session, or in the ledger; undefined when gone. */
+async function findContent(
+  store: StateStore,
+  records: readonly ApplyRecord[],
+  { readBlob }: UndoOptions,
+  { sha256, oid }: Side,
+): Promise<Buffer | undefined> {
+  const keeper = records.find(({ kept }) => kept.some((range) => range.sha256 === sha256));
+  if (keeper) return readKept(store.keptFile(keeper), keeper.kept, sha256);
+  if (oid === undefined || readBlob === undefined) return undefined;
+  const bytes = await readBlob(oid);
+  return createHash('sha256').update(bytes).digest('hex') === sha256 ? bytes : undefined;
 }

@@ -30,7 +30,7 @@ describe('apply gives no file setuid, setgid, sticky or write-for-all permission
     chmodSync(join(project.root, 'tool'), 0o4755);
     const plan = { items: [put('tool', { run: EVIL }, { run: 'base' })] };
     const result = await applyPlan({ ...project, readBlob: readEvil, plan });
-    expect(result.conflicts).toEqual([{ path: 'tool', reason: expect.stringContaining('setuid') }]);
+    expect(result.conflicts).toMatchObject([{ path: 'tool', reason: expect.stringContaining('setuid') }]);
     expect(modeOf(project.root, 'tool')).toBe(0o4755);
   });
 });

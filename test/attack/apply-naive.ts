@@ -44,6 +44,7 @@ export const EVIL = 'written by the guest\n';
 /** Blobs that the items above refer to. */
 export const readEvil = blobsOf({
   evil: EVIL,
+  base: 'base',
   a: { link: '../out' },
   b: { link: '/etc' },
   c: { link: '../../out' },

@@ -18,6 +18,8 @@ const BEFORE: Tree = {
   'tree/leaf': 'a folder\n',
   tool: 'tool\n',
   untouched: 'same\n',
+  merged: 'ONE\ntwo\nthree\n',
+  marked: 'host\n',
 };
 const AFTER: Tree = {
   'a/changed': 'two\n',
@@ -27,12 +29,19 @@ const AFTER: Tree = {
   tree: 'a file now\n',
   tool: { run: 'tool\n' },
   untouched: 'same\n',
+  merged: 'ONE\ntwo\nTHREE\n',
+  marked: "<<<<<<< mine (the project)\nhost\n=======\nguest\n>>>>>>> theirs (the agent's)\n",
 };
-const plan = { items: planItems(BEFORE, AFTER) };
+/** What the session began with: the host has edited two files since, which are merged and written between markers. */
+const BASE: Tree = { ...BEFORE, merged: 'one\ntwo\nthree\n', marked: 'base\n' };
+const GUEST: Tree = { ...AFTER, merged: 'one\ntwo\nTHREE\n', marked: 'guest\n' };
+const plan = {
+  items: planItems(BASE, GUEST).map((item) => ({ ...item, onConflict: 'markers' as const })),
+};
 const CHILD = fileURLToPath(new URL('./killed-child.ts', import.meta.url));
 
 function startProject(): Project {
-  const project = makeProject(BEFORE, AFTER);
+  const project = makeProject(BEFORE, BASE, GUEST);
   chmodSync(join(project.root, 'a/changed'), 0o640);
   chmodSync(join(project.root, 'a/gone'), 0o750);
   for (const path of Object.keys(BEFORE)) {
@@ -62,7 +71,10 @@ async function runKilled(
   killAt: number | string,
 ): Promise<boolean> {
   const blobs = Object.fromEntries(
-    Object.values(AFTER).map((e) => [oidOf(bytesOf(e)), bytesOf(e).toString('base64')]),
+    [...Object.values(BASE), ...Object.values(GUEST)].map((e) => [
+      oidOf(bytesOf(e)),
+      bytesOf(e).toString('base64'),
+    ]),
   );
   const orders: Orders = { operation, killAt, root: project.root, stateDir: project.stateDir, plan, blobs };
   const child = spawn(process.execPath, [CHILD], {

@@ -80,7 +80,9 @@ describe.skipIf(!canMount)('apply on a full disk (needs root and mount)', () => 
     const plan = { items: planItems({ own: '1' }, { own: '2', 'mounted/x': 'new' }) };
     const result = await applyPlan({ ...project, plan });
     expect(result.applied).toEqual(['own']);
-    expect(result.conflicts).toEqual([{ path: 'mounted/x', reason: expect.stringContaining('file system') }]);
+    expect(result.conflicts).toMatchObject([
+      { path: 'mounted/x', reason: expect.stringContaining('file system'), choices: [] },
+    ]);
     expect(readdirSync(join(project.root, 'mounted'))).toEqual([]);
   });
 
@@ -142,7 +144,9 @@ describe('apply without privileges', () => {
     try {
       const result = await applyPlan({ ...project, plan });
       expect(result.applied).toEqual(['own']);
-      expect(result.conflicts).toEqual([{ path: 'theirs', reason: 'it belongs to another user' }]);
+      expect(result.conflicts).toMatchObject([
+        { path: 'theirs', reason: 'it belongs to another user', choices: [] },
+      ]);
     } finally {
       process.seteuid?.(0);
       process.setegid?.(0);

@@ -1,0 +1,71 @@
+/** What can't be accepted whatever the host holds: names, symlinks that lead out, names that collide. */
+import { decodePath, type RelPath, showPath } from '../base/path-bytes.ts';
+import { collisionKey, findCollisions, pathFault, symlinkFault } from '../policy/apply-path.ts';
+import { filesBelow, foldersAbove } from './folders.ts';
+import type { HostRoot } from './host-root.ts';
+import type { Intent } from './intent.ts';
+
+/**
+ * The reasons by path. With `isRestoring`, what the user had is put back: their own symlinks and names that collide are none
+ * of our business.
+ */
+export async function refuseNames(
+  root: HostRoot,
+  intents: readonly Intent[],
+  removals: ReadonlySet<RelPath>,
+  options: { isRestoring: boolean },
+): Promise<Map<RelPath, string>> {
+  const refusals = new Map<RelPath, string>();
+  const seen = new Set<RelPath>();
+  for (const { path, target } of intents) {
+    const fault = pathFault(path) ?? (seen.has(path) ? 'the plan names it twice' : undefined);
+    seen.add(path);
+    if (fault !== undefined) refusals.set(path, fault);
+    else if (!options.isRestoring && target?.kind === 'symlink') {
+      const linkFault = symlinkFault(path, decodePath(await target.load()));
+      if (linkFault !== undefined) refusals.set(path, linkFault);
+    }
+  }
+  const puts = intents.filter((i) => i.target !== undefined).map((i) => i.path);
+  const all = new Set(puts);
+  for (const path of puts) {
+    const above = foldersAbove(path).find((folder) => all.has(folder));
+    if (above === undefined) continue;
+    if (!refusals.has(path)) refusals.set(path, `${showPath(above)} would be a file, not a folder`);
+    if (!refusals.has(above)) refusals.set(above, `${showPath(path)} would be below it`);
+  }
+  if (options.isRestoring) return refusals;
+  for (const [path, other] of findCollisions(puts)) {
+    if (!refusals.has(path as RelPath))
+      refusals.set(path as RelPath, `its name collides with ${showPath(other)}`);
+  }
+  const added = intents.filter((i) => i.target !== undefined && i.expected === undefined);
+  for (const { path } of added) {
+    const sibling = refusals.has(path) ? undefined : siblingLike(root, path, removals);
+    if (sibling !== undefined) refusals.set(path, `its name collides with ${showPath(sibling)}`);
+  }
+  return refusals;
+}
+
+/** A name beside the path, or beside a folder above it, that a file system which folds case would take for the same. */
+function siblingLike(root: HostRoot, path: RelPath, removals: ReadonlySet<RelPath>): string | undefined {
+  const parts = path.split('/');
+  for (const [depth, part] of parts.entries()) {
+    const folder = parts.slice(0, depth).join('/') as RelPath | '';
+    const names = root.names(folder);
+    if (names.includes(part)) continue;
+    const key = collisionKey(part);
+    const rival = names.find((name) => collisionKey(name) === key);
+    if (rival === undefined) return undefined;
+    const rivalPath = (folder === '' ? rival : `${folder}/${rival}`) as RelPath;
+    if (removals.has(rivalPath) || isEmptiedBy(root, rivalPath, removals)) return undefined;
+    return rivalPath;
+  }
+  return undefined;
+}
+
+function isEmptiedBy(root: HostRoot, folder: RelPath, removals: ReadonlySet<RelPath>): boolean {
+  if (root.directory(folder) === undefined) return false;
+  const files = filesBelow(root, folder);
+  return files.length > 0 && files.every((file) => removals.has(file));
+}
