@@ -1,5 +1,6 @@
 /** Which line of the old file each line of the new one is. */
 import { splitLines } from './lines.ts';
+import { longestRise } from './longest-rise.ts';
 import { diffText } from './text-diff.ts';
 
 /** Stands for a line that the old file does not have. */
@@ -51,28 +52,6 @@ function indexesOfUnique(lines: readonly string[]): Map<string, number> {
   const indexes = new Map<string, number>();
   for (const [at, line] of lines.entries()) indexes.set(line, indexes.has(line) ? NEW_LINE : at);
   return indexes;
-}
-
-/** The longest run of pairs, in their order, whose first members go up. */
-function longestRise(pairs: readonly [number, number][]): [number, number][] {
-  const ends: number[] = [];
-  const previous = new Int32Array(pairs.length);
-  for (const [at, [value]] of pairs.entries()) {
-    let low = 0;
-    for (let high = ends.length; low < high; ) {
-      const middle = (low + high) >> 1;
-      if ((pairs[ends[middle] ?? 0]?.[0] ?? 0) < value) low = middle + 1;
-      else high = middle;
-    }
-    previous[at] = low > 0 ? (ends[low - 1] ?? -1) : -1;
-    ends[low] = at;
-  }
-  const rise: [number, number][] = [];
-  for (let at = ends.at(-1) ?? -1; at >= 0; at = previous[at] ?? -1) {
-    const pair = pairs[at];
-    if (pair) rise.push(pair);
-  }
-  return rise.reverse();
 }
 
 /** Lines next to a match that are the same match too, after it and then before it. */

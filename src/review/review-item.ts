@@ -4,7 +4,7 @@ import type { ChangeSummary } from '../base/events.ts';
 import { throwIfCancelled } from '../base/lifetime.ts';
 import { decodePath, showPath } from '../base/path-bytes.ts';
 import type { Change, ChangeSet } from '../diff/change-set.ts';
-import { diffText } from '../diff/text-diff.ts';
+import { countChangedLines } from '../diff/count-lines.ts';
 import type { LedgerReader } from '../ledger/ledger.ts';
 import { findCollisions, pathFault, symlinkFault } from '../policy/apply-path.ts';
 import { riskOf } from '../policy/risk.ts';
@@ -71,10 +71,12 @@ function countLines(
 ): Pick<ReviewItem, 'added' | 'removed' | 'isBinary'> {
   const isFile = [before, after].some((side) => side !== undefined && side.mode !== '120000');
   if (!isFile) return { added: 0, removed: 0, isBinary: false };
-  const diff = diffText(before?.mode === '120000' ? NOTHING : old, after?.mode === '120000' ? NOTHING : now);
-  if (diff.kind === 'binary') return { added: 0, removed: 0, isBinary: true };
-  if (diff.kind === 'too-large') return { added: diff.newLines, removed: diff.oldLines, isBinary: false };
-  return { added: diff.added, removed: diff.removed, isBinary: false };
+  const counts = countChangedLines(
+    before?.mode === '120000' ? NOTHING : old,
+    after?.mode === '120000' ? NOTHING : now,
+  );
+  if (counts.kind === 'binary') return { added: 0, removed: 0, isBinary: true };
+  return { added: counts.added, removed: counts.removed, isBinary: false };
 }
 
 function refusalOf(

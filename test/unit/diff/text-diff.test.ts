@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isBinary } from '../../../src/base/is-binary.ts';
 import { compose, type HunkChoice } from '../../../src/diff/compose.ts';
+import { countChangedLines } from '../../../src/diff/count-lines.ts';
 import { diffText, type Hunk, NO_NEWLINE, replaceAll } from '../../../src/diff/text-diff.ts';
 
 /** Text files of few different lines, so that there is something in common; any bytes but NUL. */
@@ -27,6 +28,20 @@ function hunksOf(before: Buffer, after: Buffer) {
   const diff = diffText(before, after);
   if (diff.kind !== 'text') throw new Error(diff.kind);
   return diff.hunks;
+}
+
+/** The fewest lines put in and taken out, by the textbook's table. */
+function distance(a: readonly string[], b: readonly string[]): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
+  for (const line of a) {
+    const next = [(row[0] ?? 0) + 1];
+    for (let at = 1; at <= b.length; at++) {
+      const kept = line === b[at - 1] ? (row[at - 1] ?? 0) : Number.POSITIVE_INFINITY;
+      next.push(Math.min(kept, (row[at] ?? 0) + 1, (next[at - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
 }
 
 describe('a difference', () => {
@@ -103,17 +118,62 @@ describe('a difference', () => {
     expect(second).toContain('x\n');
   });
 
-  it('says that it is too large instead of taking for ever', () => {
+  it('is found for lines that all moved, without taking for ever', () => {
     const numbers = Array.from({ length: 9000 }, (_, at) => `${at}\n`);
     const before = Buffer.from(numbers.join(''));
     const after = Buffer.from(numbers.toReversed().join(''));
-    expect(diffText(before, after)).toEqual({ kind: 'too-large', oldLines: 9000, newLines: 9000 });
+    expect(diffText(before, after)).toMatchObject({ kind: 'text', added: 8999, removed: 8999 });
+  });
+
+  it('replaces a passage as a whole when aligning it would take too long', () => {
+    const few = (seed: number) => {
+      const lines = Array.from({ length: 3000 }, (_, at) => `${(at * at * seed) % 7}\n`);
+      return Buffer.from(`${lines.join('')}end ${seed}\n`);
+    };
+    const diff = diffText(few(3), few(5), { maxEdits: 10 });
+    if (diff.kind !== 'text') throw new Error(diff.kind);
+    expect(diff.added).toBeGreaterThan(2900);
+    expect(compose(few(3), all(diff.hunks)).equals(few(5))).toBe(true);
+  });
+
+  it('says of files over the limit that they are too large', () => {
     const long = Buffer.from('x\n'.repeat(100));
-    expect(diffText(long, Buffer.alloc(0), { maxBytes: 100 })).toMatchObject({
+    expect(diffText(long, Buffer.alloc(0), { maxBytes: 100 })).toEqual({
       kind: 'too-large',
+      oldLines: 100,
       newLines: 0,
     });
-    expect(compose(before, all(replaceAll(before, after))).equals(after)).toBe(true);
+    expect(compose(long, all(replaceAll(long, Buffer.from('y'))))).toEqual(Buffer.from('y'));
+  });
+
+  it('is as short as possible where no line stands alone', () => {
+    const word = fc.array(fc.constantFrom('a\n', 'b\n'), { minLength: 4, maxLength: 12 });
+    fc.assert(
+      fc.property(word, word, (old, now) => {
+        const twice = (lines: string[]) => [...lines, 'a\n', 'a\n', 'b\n', 'b\n'];
+        const diff = diffText(Buffer.from(twice(old).join('')), Buffer.from(twice(now).join('')));
+        return diff.kind === 'text' && diff.added + diff.removed === distance(twice(old), twice(now));
+      }),
+    );
+  });
+
+  it('is counted the same without hunks', () => {
+    fc.assert(
+      fc.property(text, text, (before, after) => {
+        const diff = diffText(before, after);
+        const counts = countChangedLines(before, after);
+        if (diff.kind !== 'text' || counts.kind !== 'text') return false;
+        return diff.added === counts.added && diff.removed === counts.removed;
+      }),
+      { numRuns: 2000 },
+    );
+    expect(countChangedLines(Buffer.from('a\0'), Buffer.from('b'))).toEqual({ kind: 'binary' });
+    const huge = Buffer.alloc((8 << 20) + 1, 'line\n');
+    expect(countChangedLines(huge, Buffer.from('x'))).toEqual({
+      kind: 'too-large',
+      added: 1,
+      removed: Math.ceil(huge.length / 5),
+    });
   });
 
   it('of a file that was rewritten from end to end is found all the same', () => {
