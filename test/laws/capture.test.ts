@@ -5,19 +5,17 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Backend } from '../../src/backends/backend.ts';
-import { encodePath, type HostPath, type RelPath } from '../../src/base/path-bytes.ts';
-import type { UnpackEntry } from '../../src/guest/guest.ts';
+import type { HostPath } from '../../src/base/path-bytes.ts';
 import { openSandbox } from '../../src/sandbox/open.ts';
-import type { BaseFile, ProjectSource } from '../../src/sandbox/project-source.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { hold, timeFor } from '../support/law.ts';
 import { blobId, MemorySink } from '../support/memory-sink.ts';
 import { createOverlayBackend } from '../support/overlay-backend.ts';
 import { plainSpec } from '../support/plain-spec.ts';
-import { performAll } from '../support/random-change.ts';
+import { inShell, runCommand, treeSource } from '../support/random-sandbox.ts';
 import { demoBackend } from '../support/random-session.ts';
-import { type Operation, operationOf, type RandomTree, treeOf } from '../support/random-tree.ts';
-import { contentsOf, plant, walk } from '../support/tree-on-disk.ts';
+import { operationOf, type RandomTree, treeOf } from '../support/random-tree.ts';
+import { contentsOf, walk } from '../support/tree-on-disk.ts';
 
 const LIMITS = { runs: 50, limitMs: 8_000 };
 
@@ -32,53 +30,6 @@ function obstacle(): string | undefined {
   }
 }
 
-/** A tree as a source for either way of putting it in: laid out as an overlay's base, or unpacked. */
-function sourceOf(tree: RandomTree): ProjectSource {
-  const files = new Map<RelPath, BaseFile>();
-  for (const [path, state] of contentsOf(tree)) {
-    const [mode, oid] = state.split(' ') as [BaseFile['mode'], string];
-    const file = tree.get(path);
-    const size = file?.kind === 'symlink' ? encodePath(file.target).length : (file?.bytes.length ?? 0);
-    files.set(path as RelPath, { mode, oid, size });
-  }
-  const manifest = { files, isIgnored: () => false };
-  return {
-    async writeImage(folder) {
-      execFileSync('mkdir', ['-p', folder]);
-      plant(folder, tree);
-      return manifest;
-    },
-    async *entries() {
-      yield* entriesOf(tree);
-    },
-    manifest: async () => manifest,
-  };
-}
-
-function* entriesOf(tree: RandomTree): Generator<UnpackEntry> {
-  const made = new Set<string>();
-  const mtimeNs = 1_600_000_000_000_000_000n;
-  for (const [path, file] of tree) {
-    const parts = path.split('/');
-    for (let depth = 1; depth < parts.length; depth++) {
-      const folder = parts.slice(0, depth).join('/');
-      if (!made.has(folder)) yield { kind: 'directory', path: folder as RelPath, mode: 0o755, mtimeNs };
-      made.add(folder);
-    }
-    const rel = path as RelPath;
-    if (file.kind === 'symlink')
-      yield { kind: 'symlink', path: rel, mode: 0o777, mtimeNs, target: file.target };
-    else
-      yield {
-        kind: 'file',
-        path: rel,
-        mode: file.executable ? 0o755 : 0o644,
-        mtimeNs,
-        content: [file.bytes],
-      };
-  }
-}
-
 /** A sandbox whose captures are added up, one for each command. */
 async function captured(backend: Backend, base: RandomTree, commands: readonly string[], sweepAt: number) {
   const runDir = mkdtempSync(join(tmpdir(), 'sc-law-')) as HostPath;
@@ -87,7 +38,7 @@ async function captured(backend: Backend, base: RandomTree, commands: readonly s
     sandbox = await openSandbox({
       backend,
       spec: plainSpec(runDir, `law-${process.pid}`),
-      source: sourceOf(base),
+      source: treeSource(base),
       signal: new AbortController().signal,
       emit: () => undefined,
     });
@@ -96,7 +47,7 @@ async function captured(backend: Backend, base: RandomTree, commands: readonly s
     let now = new Map(contentsOf(base));
     let lastWalk = '';
     for (const [at, command] of commands.entries()) {
-      await run(sandbox, command);
+      await runCommand(sandbox, command);
       const { written, removed } = await sandbox.capture(sink, { sweep: at === sweepAt, alsoWrote: [] });
       now = new Map(now);
       for (const path of removed) now.delete(path);
@@ -115,18 +66,6 @@ async function captured(backend: Backend, base: RandomTree, commands: readonly s
     await sandbox?.end();
     rmSync(runDir, { recursive: true, force: true, maxRetries: 3 });
   }
-}
-
-async function run(sandbox: Sandbox, command: string): Promise<void> {
-  let said = '';
-  const child = await sandbox.exec({
-    argv: ['bash', '-c', command],
-    onOutput: (chunk) => {
-      said += chunk.toString('utf8');
-    },
-  });
-  const { exitCode } = await child.ended;
-  if (exitCode !== 0) throw new Error(`${command}: ${said}`);
 }
 
 const reason = obstacle();
@@ -154,12 +93,3 @@ describe('capture', () => {
     },
   );
 });
-
-/** The operations as shell commands alone; those that took another tool are done by it elsewhere. */
-function inShell(base: RandomTree, operations: readonly Operation[]) {
-  const { tree, calls } = performAll(base, operations, { shellOnly: true });
-  return {
-    tree,
-    commands: calls.map(({ input }) => String(input.command).replace('cd "{{workspace}}"; ', '')),
-  };
-}

@@ -12,7 +12,7 @@ import type { Decision } from '../../src/review/decision.ts';
 import { planFromDecisions } from '../../src/review/plan.ts';
 import type { ReviewItem } from '../../src/review/review-item.ts';
 import { listChanges } from '../../src/session/changes.ts';
-import type { RandomTree, TreeFile } from './random-tree.ts';
+import type { RandomTree } from './random-tree.ts';
 import { plant } from './tree-on-disk.ts';
 
 export interface TwoTrees extends AsyncDisposable {
@@ -65,25 +65,29 @@ async function record(
   final: RandomTree,
 ): Promise<{ from: string; to: string }> {
   const facts = { at: new Date(), turn: 0, skipped: [], ignored: 0, gitChanged: false };
-  const stored = (tree: RandomTree) =>
-    new Map([...tree].map(([path, file]) => [path as RelPath, store(ledger, file)]));
   const initial = await ledger.commitInitial({
     ...facts,
     title: 'Initial snapshot - Safe Coder VM',
-    files: stored(base),
+    files: storeTree(ledger, base),
   });
   const after = await ledger.append({
     ...facts,
     title: 'Agent executed: bash',
     kind: 'tool',
-    written: [...stored(final)].map(([path, state]) => ({ path, ...state })),
+    written: [...storeTree(ledger, final)].map(([path, state]) => ({ path, ...state })),
     removed: [...base.keys()].filter((path) => !final.has(path)) as RelPath[],
   });
   return { from: initial.tree, to: after.tree };
 }
 
-function store(ledger: LedgerWriter, file: TreeFile): FileState {
-  const bytes = file.kind === 'symlink' ? encodePath(file.target) : file.bytes;
-  const mode = file.kind === 'symlink' ? '120000' : file.executable ? '100755' : '100644';
-  return { mode, oid: ledger.blobSink().writeBlob(bytes.length, [bytes]) };
+/** Hands the bytes of a tree to the ledger and says what its files are there. */
+export function storeTree(ledger: LedgerWriter, tree: RandomTree): Map<RelPath, FileState> {
+  const sink = ledger.blobSink();
+  const stored = new Map<RelPath, FileState>();
+  for (const [path, file] of tree) {
+    const bytes = file.kind === 'symlink' ? encodePath(file.target) : file.bytes;
+    const mode = file.kind === 'symlink' ? '120000' : file.executable ? '100755' : '100644';
+    stored.set(path as RelPath, { mode, oid: sink.writeBlob(bytes.length, [bytes]) });
+  }
+  return stored;
 }
