@@ -1,48 +1,57 @@
 /** Why a change wants a closer look before it lands: what would run later, what can't be seen. Pure rules. */
-import { isDotGit } from './apply-path.ts';
-import { nameRisks } from './risk-files.ts';
-import { contentRisks } from './risk-text.ts';
-
-/** What the rules need to know of a change; any Change of a change set fits. */
-export interface RiskChange {
-  path: string;
-  before?: { mode: string };
-  after?: { mode: string };
-}
-
-/** The bytes of both sides, as far as they are known. */
-export interface RiskContent {
-  before?: Uint8Array;
-  after?: Uint8Array;
-}
+import { isBinary } from '../base/is-binary.ts';
+import { TextFacts } from './risk/facts.ts';
+import { compileNames } from './risk/match-names.ts';
+import { type NameRule, type RiskChange, type RiskContent, reasonsOf } from './risk/rule.ts';
+import { CHANGE_RULES, NAME_RULES, TEXT_RULES } from './risk/rules.ts';
+import { compiledKind, MAX_READ_BYTES } from './risk/shapes.ts';
+import type { UserRules } from './risk/user-rules.ts';
 
 /**
- * Reasons in words for a person; none for a change that carries no known risk. Deleting one of these files also counts:
- * it may switch a guard off. Without content only names and modes are judged.
+ * Reasons in words for a person; none for a change that carries no known risk. Deleting one of the marked files also counts:
+ * it may switch a guard off. Without content only names and modes are judged. Takes time in proportion to both sides, whatever
+ * they hold. `user` adds reasons, see {@link compileUserRules}.
  */
-export function riskOf(change: RiskChange, content: RiskContent = {}): string[] {
-  const reasons = [...nameRisks(change.path), ...modeRisks(change), ...spellingRisks(change.path)];
-  if (content.after !== undefined && change.after !== undefined && change.after.mode !== '120000') {
-    reasons.push(...contentRisks(change.path, content.before, content.after));
+export function riskOf(change: RiskChange, content: RiskContent = {}, user?: UserRules): string[] {
+  const reasons = nameReasons(change);
+  for (const rule of CHANGE_RULES) reasons.push(...reasonsOf(rule, rule.judge(change, content)));
+  const { after } = content;
+  const isFile = after !== undefined && change.after !== undefined && change.after.mode !== '120000';
+  const isText = isFile && !isBinary(after) && after.length <= MAX_READ_BYTES;
+  const facts = isText ? new TextFacts(change, content.before, after) : undefined;
+  if (isFile) reasons.push(...formReasons(change.path, after));
+  if (facts !== undefined) reasons.push(...textReasons(facts));
+  if (user !== undefined) {
+    const paths = change.from === undefined ? [change.path] : [change.path, change.from];
+    reasons.push(...user(paths, () => facts?.added));
   }
   return reasons;
 }
 
-function modeRisks({ before, after }: RiskChange): string[] {
-  if (after === undefined) return [];
-  if (after.mode === '120000')
-    return [before?.mode === '120000' ? 'symlink: points elsewhere now' : 'symlink'];
-  if (after.mode === '100755' && before?.mode !== '100755') {
-    return [before === undefined ? 'new executable' : 'becomes executable'];
-  }
-  if (before?.mode === '100755' && after.mode === '100644') return ['no longer executable'];
-  return [];
+let names: ReturnType<typeof compileNames<NameRule>> | undefined;
+
+/** A renamed file counts under both of its names. */
+function nameReasons({ path, from }: RiskChange): string[] {
+  names ??= compileNames(NAME_RULES);
+  const found = names.find(path);
+  if (from !== undefined) for (const rule of names.find(from)) found.add(rule);
+  return found.size === 0 ? [] : NAME_RULES.filter((rule) => found.has(rule)).map(({ reason }) => reason);
 }
 
-function spellingRisks(path: string): string[] {
-  const reasons: string[] = [];
-  if (path.split('/').some(isDotGit)) reasons.push('inside a .git folder: never applied');
-  if (/[\p{C}\p{Default_Ignorable_Code_Point}]/u.test(path))
-    reasons.push('its name holds characters that do not show');
-  return reasons;
+/** What of a file no text rule can judge. */
+function formReasons(path: string, after: Uint8Array): string[] {
+  const compiled = compiledKind(path, after);
+  if (compiled !== undefined) return [`compiled code: ${compiled}`];
+  if (isBinary(after)) return ['binary file: its content was not shown'];
+  return after.length > MAX_READ_BYTES ? ['so large a text that it was not looked at'] : [];
+}
+
+const ALWAYS = TEXT_RULES.filter(({ markers }) => markers === undefined);
+const MARKED = TEXT_RULES.filter(({ markers }) => markers !== undefined);
+
+function textReasons(facts: TextFacts): string[] {
+  const { added } = facts;
+  const asked = new Set(ALWAYS);
+  for (const rule of MARKED) if (rule.markers?.some((marker) => added.includes(marker))) asked.add(rule);
+  return TEXT_RULES.filter((rule) => asked.has(rule)).flatMap((rule) => reasonsOf(rule, rule.find(facts)));
 }
