@@ -169,6 +169,21 @@ function addApplyCommands(program: Command): void {
     faceOptions(program.command(name))
       .option('--path <dir>', 'the project (default: here)')
       .option('--yes', 'do not ask');
+  writing('review')
+    .argument('[id]', 'the session (default: the newest of this project)')
+    .description("decide about a session's changes: by file, hunk and line, on a screen or by these options")
+    .option('--accept <glob>', 'accept these files (repeatable)', collect)
+    .option('--reject <glob>', 'reject these files (repeatable)', collect)
+    .option('--decisions <file>', 'decisions as JSON')
+    .addOption(
+      new Option(
+        '--apply <what>',
+        'of what is accepted (of everything, when nothing else is named) write this',
+      ).choices(['none', 'safe', 'all']),
+    )
+    .option('--mouse', 'wheel and clicks, also inside tmux')
+    .option('--no-mouse', 'neither')
+    .action(async (id, options) => (await import('./commands/review.ts')).review(id, options));
   writing('apply')
     .argument('[id]', 'the session (default: the newest of this project)')
     .description("write a session's changes to the project")

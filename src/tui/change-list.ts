@@ -1,6 +1,7 @@
 /** The change summary for people: one line a file, counts, risks, nothing truncated silently. */
 import type { ChangeKind, ChangeSummary } from '../base/events.ts';
 import { showPath } from '../base/path-bytes.ts';
+import { escapeForTerminal } from '../base/terminal-text.ts';
 import type { Style } from './style.ts';
 
 const LETTER: Record<ChangeKind, string> = {
@@ -39,6 +40,26 @@ function formatChange(change: ChangeSummary, name: string, width: number, style:
   const line = `  ${LETTER[change.change]} ${name.padEnd(width)}  ${counts.join(' ')}`.trimEnd();
   const risks = change.risk.map((reason) => `      ${style.red('!')} ${reason}\n`);
   return `${line}\n${risks.join('')}`;
+}
+
+const DECIDED = { accepted: '✓', rejected: '✗', partial: '◐', undecided: '·' } as const;
+
+/** The changes with what was decided about each, and how many there are of each kind. */
+export function formatDecided(
+  rows: readonly { change: ChangeSummary; status: keyof typeof DECIDED }[],
+  style: Style,
+): string {
+  if (rows.length === 0) return 'No changes in this session.\n';
+  const mark = { accepted: style.green, rejected: style.red, partial: style.cyan, undecided: style.dim };
+  const lines = rows.map(({ change, status }) => {
+    const risks = change.risk
+      .map((reason) => `      ${style.red('!')} ${escapeForTerminal(reason)}\n`)
+      .join('');
+    return `${mark[status](`${DECIDED[status]} ${status.padEnd(9)}`)} ${LETTER[change.change]} ${showPath(change.path)}\n${risks}`;
+  });
+  const count = (status: keyof typeof DECIDED) => rows.filter((row) => row.status === status).length;
+  const counts = `${count('accepted')} accepted, ${count('partial')} in part, ${count('rejected')} rejected, ${count('undecided')} not decided.`;
+  return `${lines.join('')}${counts}\n`;
 }
 
 /** Lines shown of each kind before the rest is only counted. */

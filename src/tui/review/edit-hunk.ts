@@ -12,7 +12,9 @@ const MAX_BYTES = 8 << 20;
 export type Edited =
   | { kind: 'edited'; bytes: Buffer }
   /** It came back as one of the sides. */
-  | { kind: 'accept' | 'reject' | 'unchanged' }
+  | { kind: 'accept' }
+  | { kind: 'reject' }
+  | { kind: 'unchanged' }
   /** It can't be taken; `bytes` is what was typed, where there is something. */
   | { kind: 'refused'; reason: string; bytes?: Buffer };
 
