@@ -7,7 +7,7 @@ import { decideAll } from '../../src/review/select.ts';
 import { hold, timeFor } from '../support/law.ts';
 import { performAll } from '../support/random-change.ts';
 import { diceOf, selectAtRandom, takeEveryPart } from '../support/random-decisions.ts';
-import { type Names, operationOf, treeOf } from '../support/random-tree.ts';
+import { type Names, operationOf, type RandomTree, treeOf } from '../support/random-tree.ts';
 import { contentsOf, picture, walk } from '../support/tree-on-disk.ts';
 import { openTwoTrees } from '../support/two-trees.ts';
 
@@ -24,7 +24,6 @@ const piece = (names: Names) =>
 /** What git makes of a folder and a patch. */
 function applyWithGit(folder: string, patch: Buffer): void {
   const options = { cwd: folder, env: { ...GIT_ENVIRONMENT } };
-  execFileSync('git', ['init', '-q'], options);
   if (patch.length === 0) return;
   execFileSync('git', ['apply', '--whitespace=nowarn', '-'], {
     ...options,
@@ -63,6 +62,25 @@ describe('decisions about any change set', { timeout: timeFor(LIMITS) }, () => {
       }
     });
     await hold('rejecting everything is nothing', law, LIMITS);
+  });
+
+  it('about the lines of one file, with any line ends and none at the end, are what git makes of them', async () => {
+    const file = fc.record({
+      lines: fc.array(fc.constantFrom('a', 'b', 'c\r', ''), { maxLength: 24 }),
+      isClosed: fc.boolean(),
+    });
+    const law = fc.asyncProperty(file, file, fc.nat(), async (old, now, seed) => {
+      const treeWith = ({ lines, isClosed }: typeof old): RandomTree => {
+        const text = lines.join('\n') + (isClosed ? '\n' : '');
+        return new Map([['f', { kind: 'file', bytes: Buffer.from(text), executable: false }]]);
+      };
+      await using trees = await openTwoTrees(treeWith(old), treeWith(now));
+      const { decisions, patch } = await selectAtRandom(trees.items, trees.readBlob, diceOf(seed));
+      applyWithGit(trees.copy, patch);
+      await trees.apply(decisions);
+      expect(walk(trees.project)).toEqual(walk(trees.copy));
+    });
+    await hold('lines of one file are what git makes of them', law, { ...LIMITS, runs: 200 });
   });
 
   it('by file, hunk and line make of the project what git makes of the same selection as a patch, and undo takes it back', async () => {
