@@ -27,13 +27,20 @@ export interface Usage {
 
 export type ChangeKind = 'added' | 'modified' | 'deleted' | 'renamed' | 'mode' | 'symlink';
 
+/** One change in the JSON form that every command and event uses; see docs/changes-json.md. */
 export interface ChangeSummary {
   path: string;
   change: ChangeKind;
   from?: string;
+  /** Lines; of a binary file both are 0. */
   added?: number;
   removed?: number;
   binary?: boolean;
+  /** What a binary file holds, in words. */
+  contentType?: string;
+  /** Modes as git writes them, blob ids, sizes in bytes: of the sides that there are. */
+  before?: { mode: string; oid: string; bytes: number };
+  after?: { mode: string; oid: string; bytes: number };
   ignored?: boolean;
   risk: string[];
 }

@@ -18,7 +18,7 @@ export async function planFromDecisions(
   items: readonly ReviewItem[],
   decisions: readonly Decision[],
   readBlob: ReadBlob,
-): Promise<ApplyPlan> {
+): Promise<Required<ApplyPlan>> {
   const contents = new Map<string, Buffer>();
   const planned: PlanItem[] = [];
   for (const { item, decision } of pairUp(items, decisions)) {

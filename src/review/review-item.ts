@@ -1,5 +1,5 @@
 /** What there is to decide: each change with its counts, its risks, and whether apply would refuse it. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ChangeSummary } from '../base/events.ts';
 import { throwIfCancelled } from '../base/lifetime.ts';
 import { decodePath, showPath } from '../base/path-bytes.ts';
@@ -7,7 +7,12 @@ import type { Change, ChangeSet } from '../diff/change-set.ts';
 import { countChangedLines } from '../diff/count-lines.ts';
 import type { LedgerReader } from '../ledger/ledger.ts';
 import { findCollisions, pathFault, symlinkFault } from '../policy/apply-path.ts';
+import { risksOfSet } from '../policy/risk/of-set.ts';
+import type { UserRules } from '../policy/risk/user-rules.ts';
 import { riskOf } from '../policy/risk.ts';
+import { typeOfContent } from './content-type.ts';
+import type { ChangeBytes } from './file-hunks.ts';
+import { readSides } from './read-sides.ts';
 
 export interface ReviewItem {
   change: Change;
@@ -23,41 +28,62 @@ export interface ReviewItem {
   sha256: string | undefined;
   /** The project's own ignore rules cover it. */
   isIgnored: boolean;
+  /** Bytes of the sides that there are. */
+  sizes?: { before?: number; after?: number };
+  /** What a binary file holds, in words; undefined for text. */
+  contentType?: string;
 }
 
-/**
- * Looks at every change once, one after another. Throws what the ledger's reader throws, and `cancelled`. Paths in
- * `ignored` are marked.
- */
+export interface ReviewItemsOptions {
+  /** Paths that the project's own rules ignore. */
+  ignored?: ReadonlySet<string>;
+  /** Rules of the user, which add reasons. */
+  userRules?: UserRules;
+  signal?: AbortSignal;
+}
+
+/** Looks at every change once, one after another. Throws what the ledger's reader throws, and `cancelled`. */
 export async function reviewItems(
   changes: ChangeSet,
   ledger: Pick<LedgerReader, 'readBlob'>,
-  options: { ignored?: ReadonlySet<string>; signal?: AbortSignal } = {},
+  options: ReviewItemsOptions = {},
 ): Promise<ReviewItem[]> {
-  const collisions = findCollisions(changes.changes.filter((c) => c.after).map((c) => c.path));
+  const set: SetFacts = {
+    collisions: findCollisions(changes.changes.filter((c) => c.after).map((c) => c.path)),
+    risks: risksOfSet(changes.changes),
+  };
   const items: ReviewItem[] = [];
   for (const change of changes.changes) {
     throwIfCancelled(options.signal);
-    items.push(await reviewItem(change, ledger, collisions, options.ignored?.has(change.path) ?? false));
+    const bytes = await readSides(change, (oid) => ledger.readBlob(oid));
+    items.push(reviewItem(change, bytes, set, options));
   }
   return items;
 }
 
-async function reviewItem(
+/** What no single change tells. */
+interface SetFacts {
+  collisions: ReadonlyMap<string, string>;
+  risks: ReadonlyMap<string, string[]>;
+}
+
+function reviewItem(
   change: Change,
-  ledger: Pick<LedgerReader, 'readBlob'>,
-  collisions: ReadonlyMap<string, string>,
-  isIgnored: boolean,
-): Promise<ReviewItem> {
-  const before = change.before && (await ledger.readBlob(change.before.oid));
-  const after = change.after && (await ledger.readBlob(change.after.oid));
+  bytes: ChangeBytes,
+  set: SetFacts,
+  { ignored, userRules }: ReviewItemsOptions,
+): ReviewItem {
+  const { before, after } = bytes;
+  const counts = countLines(change, before ?? NOTHING, after ?? NOTHING);
   return {
     change,
-    ...countLines(change, before ?? NOTHING, after ?? NOTHING),
-    risk: riskOf(change, { ...(before && { before }), ...(after && { after }) }),
-    refused: refusalOf(change, after, collisions),
-    sha256: after && createHash('sha256').update(after).digest('hex'),
-    isIgnored,
+    ...counts,
+    risk: [...riskOf(change, bytes, userRules), ...(set.risks.get(change.path) ?? [])],
+    refused: refusalOf(change, after, set.collisions),
+    sha256: after && hash('sha256', after, 'hex'),
+    isIgnored: ignored?.has(change.path) ?? false,
+    sizes: { ...(before && { before: before.length }), ...(after && { after: after.length }) },
+    ...(counts.isBinary && { contentType: typeOfContent(after ?? before ?? NOTHING) }),
   };
 }
 
@@ -92,9 +118,10 @@ function refusalOf(
   return symlinkFault(change.path, decodePath(after));
 }
 
-/** The item as events and `--json` have it. */
+/** The item in the form that events and `--json` have; see docs/changes-json.md. */
 export function toSummary(item: ReviewItem): ChangeSummary {
-  const { path, kind, from } = item.change;
+  const { path, kind, from, before, after } = item.change;
+  const { sizes, contentType } = item;
   return {
     path,
     change: kind,
@@ -102,6 +129,9 @@ export function toSummary(item: ReviewItem): ChangeSummary {
     added: item.added,
     removed: item.removed,
     ...(item.isBinary && { binary: true }),
+    ...(contentType !== undefined && { contentType }),
+    ...(before && sizes?.before !== undefined && { before: { ...before, bytes: sizes.before } }),
+    ...(after && sizes?.after !== undefined && { after: { ...after, bytes: sizes.after } }),
     ...(item.isIgnored && { ignored: true }),
     risk: item.refused === undefined ? item.risk : [...item.risk, `refused: ${item.refused}`],
   };

@@ -5,9 +5,21 @@ import { showPath } from '../base/path-bytes.ts';
 import type { Decision } from './decision.ts';
 import type { ReviewItem } from './review-item.ts';
 
-/** `safe` accepts what carries no risk, `all` everything, `none` nothing; what apply refuses is rejected by each. */
-export function decideAll(items: readonly ReviewItem[], mode: 'none' | 'safe' | 'all'): Decision[] {
-  return items.map((item) => decide(item, mode === 'all' || (mode === 'safe' && item.risk.length === 0)));
+/**
+ * `safe` accepts what carries no risk, `all` everything, `none` nothing; what apply refuses is rejected by each. `conflicts`
+ * are paths that changed on the host as well, which only a look at the host tells: they are not safe, nor is a rename that has
+ * one under its old name.
+ */
+export function decideAll(
+  items: readonly ReviewItem[],
+  mode: 'none' | 'safe' | 'all',
+  conflicts: ReadonlySet<string> = new Set(),
+): Decision[] {
+  return items.map((item) => decide(item, mode === 'all' || (mode === 'safe' && isSafe(item, conflicts))));
+}
+
+function isSafe({ risk, change: { path, from } }: ReviewItem, conflicts: ReadonlySet<string>): boolean {
+  return risk.length === 0 && !conflicts.has(path) && !(from !== undefined && conflicts.has(from));
 }
 
 /**

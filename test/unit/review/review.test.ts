@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { RelPath } from '../../../src/base/path-bytes.ts';
 import type { Change, FileMode } from '../../../src/diff/change-set.ts';
+import { compileUserRules } from '../../../src/policy/risk/user-rules.ts';
 import { parseDecisions } from '../../../src/review/decision.ts';
 import { planFromDecisions } from '../../../src/review/plan.ts';
 import { reviewItems, toSummary } from '../../../src/review/review-item.ts';
@@ -54,6 +55,32 @@ describe('reviewItems', () => {
     expect(found.get('image.png')).toMatchObject({ isBinary: true, added: 0 });
   });
 
+  it('says what a binary file is, and how large both sides are', async () => {
+    const change: Change = {
+      path: 'a.bin' as RelPath,
+      kind: 'modified',
+      before: state('\x7fELF\0'),
+      after: state('GIF89a\0\0'),
+    };
+    const [item] = await reviewItems({ base: 'b', final: 'f', changes: [change] }, ledger);
+    expect(item).toMatchObject({ contentType: 'GIF image', sizes: { before: 5, after: 8 } });
+    expect(item && toSummary(item)).toMatchObject({
+      binary: true,
+      contentType: 'GIF image',
+      after: { bytes: 8 },
+    });
+  });
+
+  it('marks what only the whole set tells, and what the user has rules for', async () => {
+    const changes = Array.from({ length: 60 }, (_, at): Change => {
+      return { path: `src/${at}.ts` as RelPath, kind: 'deleted', before: state(`${at}`) };
+    });
+    const userRules = compileUserRules([{ match: '7.ts', reason: 'ours' }]);
+    const found = await reviewItems({ base: 'b', final: 'f', changes }, ledger, { userRules });
+    expect(found[7]?.risk).toEqual(['ours', expect.stringContaining('deletions')]);
+    expect(found[8]?.risk).toHaveLength(1);
+  });
+
   it('refuses both of two names that collide', async () => {
     const pair = ['README', 'readme'].map((path) => ({
       path: path as RelPath,
@@ -69,7 +96,15 @@ describe('reviewItems', () => {
 
   it('has the form of events', async () => {
     const [first, , , renamed] = (await items()).map(toSummary);
-    expect(first).toEqual({ path: 'src/a.ts', change: 'modified', added: 2, removed: 1, risk: [] });
+    expect(first).toEqual({
+      path: 'src/a.ts',
+      change: 'modified',
+      added: 2,
+      removed: 1,
+      before: { ...state('1\n2\n'), bytes: 4 },
+      after: { ...state('1\n3\n4\n'), bytes: 6 },
+      risk: [],
+    });
     expect(renamed).toMatchObject({ path: 'to.ts', from: 'from.ts', change: 'renamed' });
   });
 });
@@ -88,6 +123,13 @@ describe('decisions', () => {
       'package.json',
       'image.png',
     ]);
+  });
+
+  it('that accept only what is safe leave out what changed on the host as well', async () => {
+    const conflicts = new Set(['src/a.ts', 'from.ts']);
+    const safe = decideAll(await items(), 'safe', conflicts).filter(({ decision }) => decision === 'accept');
+    expect(safe.map(({ path }) => path)).toEqual(['new.md', 'gone.md']);
+    expect(decideAll(await items(), 'all', conflicts)).toContainEqual({ path: 'to.ts', decision: 'accept' });
   });
 
   it('follow patterns, rejecting last', async () => {
