@@ -110,4 +110,25 @@ describe('decisions about any change set', { timeout: timeFor(LIMITS) }, () => {
     });
     await hold('a selection is what git makes of it', law, LIMITS);
   });
+
+  it('that take some hunks first and then everything bring the whole', async () => {
+    const law = fc.asyncProperty(piece('tame'), async ({ base, operations, seed }) => {
+      const { tree } = performAll(base, operations);
+      await using trees = await openTwoTrees(base, tree);
+      const { decisions } = await selectAtRandom(trees.items, trees.readBlob, diceOf(seed), {
+        byLine: false,
+      });
+      await trees.apply(decisions);
+      const done = await trees.apply(decideAll(trees.items, 'all'));
+      for (const { path } of done.conflicts) {
+        // It is gone already, and the symlink that took its folder's place is not looked behind to see that.
+        const isBehindLink = [...tree].some(
+          ([above, file]) => file.kind === 'symlink' && path.startsWith(`${above}/`),
+        );
+        expect([path, isBehindLink]).toEqual([path, true]);
+      }
+      expect(walk(trees.project)).toEqual(contentsOf(tree));
+    });
+    await hold('some, then the rest, is all', law, LIMITS);
+  });
 });
