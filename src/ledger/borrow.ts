@@ -40,7 +40,7 @@ export async function settleObjects(options: {
   trees: readonly string[];
   pack: PackWriter;
   sync: boolean;
-  fallback?: (oid: string) => Promise<Buffer | undefined>;
+  originals: ReadOriginal | undefined;
 }): Promise<number> {
   const { ledgerDir, store } = options;
   using pack = options.pack;
@@ -50,7 +50,7 @@ export async function settleObjects(options: {
   const lost: unknown[] = [];
   for (let at = 0; at < borrowed.length; at += READ_AHEAD) {
     const some = borrowed.slice(at, at + READ_AHEAD);
-    const blobs = await Promise.allSettled(some.map((oid) => readBorrowed(store, oid, options.fallback)));
+    const blobs = await Promise.allSettled(some.map((oid) => readBorrowed(store, oid, options.originals)));
     for (const blob of blobs) {
       if (blob.status === 'fulfilled') pack.add('blob', blob.value);
       else lost.push(blob.reason);
@@ -137,15 +137,19 @@ function lostObjects(reasons: readonly unknown[]): SafeCoderError {
   );
 }
 
-async function readBorrowed(
+/** Bytes of a blob by its id, from another place than an object store; the asker checks them. */
+export type ReadOriginal = (oid: string) => Promise<Buffer | undefined>;
+
+/** A blob that is the ledger's own or borrowed, or whose bytes are elsewhere. Throws `ledger/damaged`. */
+export async function readBorrowed(
   store: ObjectStore,
   oid: string,
-  fallback: ((oid: string) => Promise<Buffer | undefined>) | undefined,
+  originals: ReadOriginal | undefined,
 ): Promise<Buffer> {
   try {
     return await store.read(oid, 'blob');
   } catch (error) {
-    const bytes = isSafeCoderError(error, 'ledger/damaged') ? await fallback?.(oid) : undefined;
+    const bytes = isSafeCoderError(error, 'ledger/damaged') ? await originals?.(oid) : undefined;
     if (bytes === undefined || hashObject(store.format, 'blob', bytes) !== oid) throw error;
     return bytes;
   }

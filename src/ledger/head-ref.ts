@@ -1,5 +1,5 @@
 /** Moving the ledger's head: lock, compare with the expected value, rename. */
-import { renameSync, rmSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf, SafeCoderError } from '../base/errors.ts';
 import type { HostPath } from '../base/path-bytes.ts';
@@ -61,12 +61,13 @@ export async function keepReachable(
   const path = join(dir, folder, id);
   const lock = `${path}.lock`;
   try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     rmSync(lock, { force: true });
     await writeNewFile(lock, `${id}\n`, options);
     renameSync(lock, path);
     if (options.sync) await syncFolder(dirname(path));
   } catch (error) {
     rmSync(lock, { force: true });
-    throw writeFailure(error, 'a list of skipped paths');
+    throw writeFailure(error, 'what it has to keep');
   }
 }

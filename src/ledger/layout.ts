@@ -11,6 +11,8 @@ import { TEMPORARY_PREFIX } from '../git/pack-writer.ts';
 export const HEAD_REF = 'refs/safe-coder/ledger';
 /** Refs that keep long lists of skipped paths reachable. */
 export const LISTS_FOLDER = 'refs/safe-coder/lists';
+/** Refs that keep trees that no entry has; made with the first one. */
+export const TREES_FOLDER = 'refs/safe-coder/trees';
 /** Signatures of heads; made with the first one. */
 export const SIGNATURES_FOLDER = 'signatures';
 
@@ -110,7 +112,14 @@ function readPackedRef(dir: HostPath): string | undefined {
 
 /** Removes what a writer that was killed left behind. Only for who holds the writer's lock. */
 export function sweepLeftovers(dir: HostPath): void {
-  const folders = ['objects/pack', 'objects/info', 'refs/safe-coder', LISTS_FOLDER, SIGNATURES_FOLDER];
+  const folders = [
+    'objects/pack',
+    'objects/info',
+    'refs/safe-coder',
+    LISTS_FOLDER,
+    TREES_FOLDER,
+    SIGNATURES_FOLDER,
+  ];
   for (const folder of folders.filter((name) => existsSync(join(dir, name)))) {
     const names = readdirSync(join(dir, folder));
     const present = new Set(names);

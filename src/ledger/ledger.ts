@@ -8,7 +8,7 @@ export interface EntryTrailers {
   seq: number;
   /** 0 for the initial entry and for what happens between turns. */
   turn: number;
-  kind: 'initial' | 'tool' | 'sweep' | 'snapshot' | 'rollback' | 'applied' | 'fork';
+  kind: 'initial' | 'tool' | 'sweep' | 'snapshot' | 'rollback' | 'applied' | 'fork' | 'resume';
   call?: string;
   tool?: string;
   inputSha256?: string;

@@ -29,6 +29,7 @@ const KINDS: ReadonlySet<string> = new Set([
   'rollback',
   'applied',
   'fork',
+  'resume',
 ]);
 const SCOPES: ReadonlySet<string> = new Set(['files', 'conversation', 'both']);
 const MAX_TITLE = 500;

@@ -8,6 +8,7 @@ import type { EntryInput } from './ledger.ts';
 /** Where captured bytes go; the shape that `BlobSink` of the sandbox asks for. */
 export interface LedgerBlobSink {
   readonly objectFormat: 'sha1' | 'sha256';
+  /** Throws `ledger/full`, `ledger/write-failed`, and `guest/failed` when the chunks are not `size` bytes. */
   writeBlob(size: number, chunks: Iterable<Uint8Array>): string;
 }
 
@@ -19,6 +20,11 @@ export interface InitialInput extends Omit<EntryInput, 'written' | 'removed' | '
 export interface WriterOptions extends SealOptions {
   /** False leaves out fsync: a kill is still harmless, a power cut may not be. Default true. */
   sync?: boolean;
+  /**
+   * The most bytes on the disk. Beyond it `writeBlob` throws `ledger/full` for what the ledger doesn't have yet; entries
+   * are still written, and the initial entry is always whole. Default: no limit.
+   */
+  maxBytes?: number;
 }
 
 export interface CreateOptions extends WriterOptions {

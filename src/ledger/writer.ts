@@ -4,13 +4,14 @@ import { once } from '../base/lifetime.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import type { FileState } from '../diff/change-set.ts';
 import { hashObject, isOid } from '../git/object-id.ts';
-import { PackWriter } from '../git/pack-writer.ts';
-import { borrowObjects, settleObjects } from './borrow.ts';
+import type { PackWriter } from '../git/pack-writer.ts';
+import { borrowObjects, type ReadOriginal, readBorrowed, settleObjects } from './borrow.ts';
 import { buildTree } from './build-tree.ts';
 import { encodeEntry, encodeSkippedList, parseEntry, readEntry } from './entry.ts';
 import { keepReachable, prepareHead } from './head-ref.ts';
 import { HeadSealer } from './head-sealer.ts';
-import { createLayout, LISTS_FOLDER, readHead, sweepLeftovers } from './layout.ts';
+import { Incoming } from './incoming.ts';
+import { createLayout, LISTS_FOLDER, readHead, sweepLeftovers, TREES_FOLDER } from './layout.ts';
 import type { Entry, EntryInput, EntryTrailers, TreeInput } from './ledger.ts';
 import { mergeSmallPacks } from './merge-packs.ts';
 import type { SkippedList } from './message.ts';
@@ -38,11 +39,11 @@ export class LedgerWriter extends RepositoryReader {
   readonly #lock: Disposable;
   readonly #sync: boolean;
   readonly #sealer: HeadSealer;
-  /** Packs that hold blobs of the entry to come; the last one is being written to. */
-  #pending: PackWriter[] = [];
+  readonly #incoming: Incoming;
   #head: Entry | undefined;
   #root: FolderNode | undefined;
   #borrowed = new Set<string>();
+  #originals: ReadOriginal | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #isEnded = false;
 
@@ -51,6 +52,7 @@ export class LedgerWriter extends RepositoryReader {
     this.#lock = lock;
     this.#sync = options.sync ?? true;
     this.#sealer = new HeadSealer(this, options);
+    this.#incoming = new Incoming(this.store, options.maxBytes);
   }
 
   /** Opens a ledger for writing. Throws `ledger/busy` while another process writes, `ledger/damaged`. */
@@ -80,7 +82,7 @@ export class LedgerWriter extends RepositoryReader {
       objectFormat: this.objectFormat,
       writeBlob: (size, chunks) => {
         this.#throwIfEnded();
-        return this.#currentPack().addBlob(size, chunks);
+        return this.#incoming.addBlob(size, chunks, { isLimited: this.#head !== undefined });
       },
     };
   }
@@ -136,6 +138,35 @@ export class LedgerWriter extends RepositoryReader {
     });
   }
 
+  /**
+   * Makes a tree out of another one, without an entry: what later changes are compared with, or what the workspace is to be
+   * brought to. It is kept, and on the disk when this resolves. New blobs went through the blob sink before. Throws
+   * `ledger/write-failed`, `ledger/damaged`.
+   */
+  writeTree(from: string, { written, removed }: Pick<EntryInput, 'written' | 'removed'>): Promise<string> {
+    return this.#exclusive(async () => {
+      const { pack, packs } = this.#incoming.take();
+      try {
+        const read = (oid: string) => this.store.read(oid, 'tree');
+        const draft = await changeTree(
+          this.objectFormat,
+          { oid: from, children: undefined },
+          { written, removed },
+          read,
+        );
+        await this.#checkBlobs(written, packs);
+        writeDrafts(this.objectFormat, draft, (bytes) => pack.add('tree', bytes));
+        await this.#incoming.install(packs, { sync: this.#sync });
+        const tree = draft.oid ?? '';
+        await keepReachable(this.dir, TREES_FOLDER, tree, { sync: this.#sync });
+        return tree;
+      } catch (error) {
+        this.#incoming.giveBack(packs);
+        throw error;
+      }
+    });
+  }
+
   /** Signs the newest entry, at a session's end. True when it was; why not goes to `onUnsigned`. */
   seal(): Promise<boolean> {
     return this.#exclusive(async () => this.#head !== undefined && this.#sealer.seal(this.#head));
@@ -144,8 +175,7 @@ export class LedgerWriter extends RepositoryReader {
   readonly #end = once(async () => {
     this.#isEnded = true;
     await this.#queue;
-    for (const pack of this.#pending) pack[Symbol.dispose]();
-    this.#pending = [];
+    this.#incoming[Symbol.dispose]();
     this.#lock[Symbol.dispose]();
     await super[Symbol.asyncDispose]();
   });
@@ -169,20 +199,29 @@ export class LedgerWriter extends RepositoryReader {
     });
   }
 
+  /** Where bytes of borrowed objects may still be when the project's repository no longer gives them. They are checked. */
+  fallBackOn(read: ReadOriginal): void {
+    this.#originals = read;
+  }
+
+  override async readBlob(oid: string): Promise<Buffer> {
+    return readBorrowed(this.store, oid, this.#originals);
+  }
+
   /**
-   * Copies every borrowed object, so that the ledger stands alone. It may be called again, and after a kill. `fallback` is asked
-   * for the bytes of objects that the project's repository no longer gives. Throws `ledger/damaged` when neither has
-   * them, and `ledger/write-failed`; objects stay borrowed then. Returns how many were copied.
+   * Copies every borrowed object, so that the ledger stands alone. It may be called again, and after a kill. Throws
+   * `ledger/damaged` when neither the project's repository nor the originals have an object, and `ledger/write-failed`;
+   * objects stay borrowed then. Returns how many were copied.
    */
-  settle(options: { fallback?: (oid: string) => Promise<Buffer | undefined> } = {}): Promise<number> {
+  settle(): Promise<number> {
     return this.#exclusive(async () => {
       const entries = await this.entries();
       const copied = await settleObjects({
-        ...options,
+        originals: this.#originals,
         ledgerDir: this.dir,
         store: this.store,
         trees: entries.map((entry) => entry.tree),
-        pack: this.#createPack(),
+        pack: this.#incoming.createPack(),
         sync: this.#sync,
       });
       this.#borrowed.clear();
@@ -198,10 +237,7 @@ export class LedgerWriter extends RepositoryReader {
 
   async #write(facts: EntryFacts, makeTree: MakeTree): Promise<Entry> {
     const { title, at, ...rest } = facts;
-    const pack = this.#pending.at(-1) ?? this.#createPack();
-    const packs = this.#pending.length > 0 ? this.#pending : [pack];
-    // Blobs that come in from here on belong to the next entry.
-    this.#pending = [];
+    const { pack, packs } = this.#incoming.take();
     try {
       const root = await makeTree((bytes) => pack.add('tree', bytes), packs);
       const list = this.#addSkippedList(pack, rest.skipped);
@@ -214,7 +250,7 @@ export class LedgerWriter extends RepositoryReader {
       // The head's next value waits for the disk together with the objects; it takes effect after them.
       const [prepared, installed] = await Promise.allSettled([
         prepareHead(this.dir, entry.id, { sync: this.#sync }),
-        this.#install(packs),
+        this.#incoming.install(packs, { sync: this.#sync }),
       ]);
       using next = prepared.status === 'fulfilled' ? prepared.value : undefined;
       if (installed.status === 'rejected') throw installed.reason;
@@ -226,18 +262,8 @@ export class LedgerWriter extends RepositoryReader {
       return entry;
     } catch (error) {
       // What was not installed is still there for another try.
-      this.#pending.unshift(...packs);
+      this.#incoming.giveBack(packs);
       throw error;
-    }
-  }
-
-  /** Installs the packs and takes them off the list, one by one. */
-  async #install(packs: PackWriter[]): Promise<void> {
-    while (packs[0] !== undefined) {
-      // Empty when a failed try already brought everything to the disk.
-      if (packs[0].count === 0) packs[0][Symbol.dispose]();
-      else this.store.adopt(await packs[0].install({ sync: this.#sync }));
-      packs.shift();
     }
   }
 
@@ -255,20 +281,6 @@ export class LedgerWriter extends RepositoryReader {
         throw new SafeCoderError('bug', `Not an object id: ${JSON.stringify(oid)}.`);
       await this.store.read(oid, 'blob');
     }
-  }
-
-  #currentPack(): PackWriter {
-    const pack = this.#pending.at(-1) ?? this.#createPack();
-    if (this.#pending.length === 0) this.#pending.push(pack);
-    return pack;
-  }
-
-  #createPack(): PackWriter {
-    return new PackWriter({
-      format: this.objectFormat,
-      folder: this.store.packFolder,
-      isKnown: (oid) => this.store.hasPacked(oid),
-    });
   }
 
   /** One act at a time, in the order asked; a failed one does not stop the next. */

@@ -1,6 +1,6 @@
 /** Brings in the bytes of what differs: what the stamps can't vouch for is fetched and handed to the sink. */
 
-import { SafeCoderError } from '../base/errors.ts';
+import { isSafeCoderError, SafeCoderError } from '../base/errors.ts';
 import { encodePath, type RelPath } from '../base/path-bytes.ts';
 import type { FetchResult, Guest, GuestChange, GuestStat } from '../guest/guest.ts';
 import { nameOfErrno } from '../guest/wire-stream.ts';
@@ -52,11 +52,9 @@ export async function collect(
       else out.files.set(path, before);
     } else if (change.stat.kind === 'symlink') {
       const target = encodePath(change.target ?? '');
-      const file = {
-        mode: '120000',
-        oid: sink.writeBlob(target.length, [target]),
-        size: target.length,
-      } as const;
+      const oid = put(path, target.length, [target], sink, out);
+      if (oid === undefined) continue;
+      const file = { mode: '120000', oid, size: target.length } as const;
       out.files.set(path, stamp(change.stat, before, file, options));
     } else if (change.stat.size > budget) {
       out.kept.add(path);
@@ -77,6 +75,24 @@ export async function collect(
   for (const path of unlisted) wanted.push(path);
   if (wanted.length > 0) await fetchAll(guest, sink, wanted, files, seen, options, out);
   return out;
+}
+
+/** Hands the bytes over; when the ledger takes no more, the file keeps the state it had and is named. */
+function put(
+  path: RelPath,
+  size: number,
+  chunks: Iterable<Uint8Array>,
+  sink: BlobSink,
+  out: Collected,
+): string | undefined {
+  try {
+    return sink.writeBlob(size, chunks);
+  } catch (error) {
+    if (!isSafeCoderError(error, 'ledger/full')) throw error;
+    out.kept.add(path);
+    out.skipped.push({ path, reason: 'budget', detail: `${size} bytes: the ledger is full` });
+    return undefined;
+  }
 }
 
 async function fetchAll(
@@ -117,7 +133,8 @@ async function fetchAll(
       out.skipped.push({ path, reason, detail: 'it changed while it was captured' });
       return;
     }
-    const oid = sink.writeBlob(content.size, content.parts);
+    const oid = put(path, content.size, content.parts, sink, out);
+    if (oid === undefined) return;
     const file: BaseFile = { mode: treeMode(result.stat), oid, size: content.size };
     const entry = stamp(result.stat, seen.get(path), file, options);
     if (result.wasUnstable) {

@@ -106,7 +106,7 @@ describe('settling', () => {
     expect((await again.verify()).ok).toBe(true);
   });
 
-  it('takes bytes that the project no longer has from the fallback, and only if they are the right ones', async () => {
+  it('takes bytes that the project no longer has from the originals, and only if they are the right ones', async () => {
     const { objectsDir, files, oids } = makeProject({ packed: false });
     const writer = await makeLedger();
     await writer.borrowObjects({ objectsDir, oids });
@@ -114,13 +114,15 @@ describe('settling', () => {
     const lost = files.get('a.txt' as RelPath)?.oid ?? '';
     rmSync(join(objectsDir, lost.slice(0, 2), lost.slice(2)));
     await expect(writer.settle()).rejects.toMatchObject({ code: 'ledger/damaged' });
-    await expect(writer.settle({ fallback: async () => Buffer.from('wrong') })).rejects.toMatchObject({
-      code: 'ledger/damaged',
-    });
+    writer.fallBackOn(async () => Buffer.from('wrong'));
+    await expect(writer.settle()).rejects.toMatchObject({ code: 'ledger/damaged' });
+    await expect(writer.readBlob(lost)).rejects.toMatchObject({ code: 'ledger/damaged' });
     expect(existsSync(alternates(writer.dir))).toBe(true);
     // The others are safe already.
     expect(git(writer.dir, 'count-objects', '-v')).toContain('in-pack: 5');
-    expect(await writer.settle({ fallback: async () => Buffer.from(TEXTS['a.txt']) })).toBe(1);
+    writer.fallBackOn(async () => Buffer.from(TEXTS['a.txt']));
+    expect((await writer.readBlob(lost)).toString()).toBe(TEXTS['a.txt']);
+    expect(await writer.settle()).toBe(1);
     expect((await writer.verify()).ok).toBe(true);
   });
 });
