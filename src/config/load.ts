@@ -10,6 +10,7 @@ import { errnoOf, SafeCoderError } from '../base/errors.ts';
 import { nearest } from '../base/nearest.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import { networks } from './option-values.ts';
+import { asProjectsOwn, joinRiskRules, RISK_KEYS } from './risk-rules.ts';
 import {
   defaults,
   type Layer,
@@ -44,7 +45,10 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const put = (layer: Layer, name: string) => {
     for (const key of Object.keys(layer) as SettingName[]) {
       if (layer[key] === undefined) continue;
-      Object.assign(settings, { [key]: layer[key] });
+      Object.assign(settings, {
+        [key]: key === 'ledger' ? { ...settings.ledger, ...layer.ledger } : layer[key],
+        ...(key === 'risk' && { risk: joinRiskRules(settings.risk, layer.risk) }),
+      });
       origin[key] = name;
     }
   };
@@ -141,8 +145,7 @@ function parseLayer(value: unknown, where: string): Layer {
   const issue = result.error.issues[0];
   if (issue?.code === 'unrecognized_keys') {
     const key = issue.keys[0] ?? '';
-    const known =
-      issue.path.length === 0 ? Object.keys(settingsShape) : Object.keys(settingsShape.apiKeys.shape);
+    const known = keysInside(issue.path[0]);
     throw new SafeCoderError(
       'config/invalid',
       `${where}: there is no setting "${[...issue.path, key].join('.')}".`,
@@ -156,6 +159,12 @@ function parseLayer(value: unknown, where: string): Layer {
   throw new SafeCoderError('config/invalid', `${where}: "${path}" ${issue?.message ?? 'is invalid'}.`, {
     hint: describeSetting(issue?.path[0]),
   });
+}
+
+function keysInside(name: PropertyKey | undefined): string[] {
+  if (name === undefined) return Object.keys(settingsShape);
+  if (name === 'risk') return RISK_KEYS;
+  return Object.keys((name === 'ledger' ? settingsShape.ledger : settingsShape.apiKeys).shape);
 }
 
 function describeSetting(name: PropertyKey | undefined): string {
@@ -179,6 +188,7 @@ function tighten(current: Settings, layer: Layer): Layer {
     const wanted = layer[key];
     if (wanted !== undefined && wanted < (current[key] ?? Number.POSITIVE_INFINITY)) kept[key] = wanted;
   }
+  if (layer.risk !== undefined) kept.risk = asProjectsOwn(layer.risk);
   const { network } = layer;
   if (network !== undefined && networks.indexOf(network) < networks.indexOf(current.network))
     kept.network = network;

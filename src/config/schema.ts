@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { levels, networks } from './option-values.ts';
 import { parseDuration, parseSize } from './quantities.ts';
+import { riskSchema } from './risk-rules.ts';
 
 const size = (least: string, most: string) =>
   z
@@ -58,6 +59,30 @@ export const settingsShape = {
       'openai-compatible': z.string().min(1).optional(),
     })
     .describe('API keys; they stay on the host'),
+  ledger: z
+    .strictObject({
+      signWith: z
+        .string()
+        .regex(/^(agent$|\/|~\/)/, { error: 'must be "agent" or the absolute path of an SSH key' })
+        .describe('SSH key that signs each session: path of a private or public key, or "agent"')
+        .optional(),
+      maxFileSize: size('1K', '1G').describe('a larger file is not recorded').optional(),
+      maxEntrySize: size('1M', '64G').describe('the most that one step may add; the rest waits').optional(),
+      maxFiles: z.coerce
+        .number()
+        .int()
+        .min(1000)
+        .max(5_000_000)
+        .describe('the most changed files that one step lists')
+        .optional(),
+      maxSize: size('16M', '1T')
+        .describe('the most that one session may take; the rest is skipped')
+        .optional(),
+    })
+    .describe('how sessions are recorded: signWith, maxFileSize, maxEntrySize, maxFiles, maxSize'),
+  risk: riskSchema.describe(
+    'more to mark in review: {"rules": [{"match": PATTERN, "reason": TEXT, "contains": [TEXT]}]}',
+  ),
   prices: z
     .record(
       z.string(),
@@ -82,6 +107,7 @@ export const projectMay: readonly SettingName[] = [
   'maxTurns',
   'maxCost',
   'timeout',
+  'risk',
 ];
 
 export const defaults = {
@@ -94,6 +120,8 @@ export const defaults = {
   allow: [],
   share: [],
   toolchain: [],
+  risk: { rules: [] },
+  ledger: { maxFileSize: 50 * 2 ** 20, maxEntrySize: 2 ** 30, maxFiles: 500_000, maxSize: 10 * 2 ** 30 },
 } satisfies Layer;
 
 /** All layers together: what has a default is always there. */

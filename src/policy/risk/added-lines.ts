@@ -2,7 +2,7 @@
 import { isAscii } from 'node:buffer';
 
 /** Sizes of what is compared at once: most of two versions is the same, and most files are small. */
-const STEPS = [65536, 4096, 256, 32];
+const STEPS = [8192, 512];
 const LF = 0x0a;
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 

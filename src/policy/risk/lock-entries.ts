@@ -61,28 +61,38 @@ export function readLock(name: string, text: string): LockEntries | undefined {
 
 const asText = (value: unknown) => (typeof value === 'string' ? value : undefined);
 
+/** What is read of any object; each may be anything. */
+type JsonEntry = Partial<
+  Record<
+    | 'dist'
+    | 'file'
+    | 'git'
+    | 'hashes'
+    | 'integrity'
+    | 'name'
+    | 'path'
+    | 'ref'
+    | 'resolved'
+    | 'shasum'
+    | 'source'
+    | 'url'
+    | 'version',
+    unknown
+  >
+>;
+
 /** Any object with a version is a package; its name is its own, or the key it stands under. */
 function readJson(value: unknown, key: string, put: Parameters<Reader>[1], depth: number): void {
   if (depth > 60 || typeof value !== 'object' || value === null) return;
-  const object = value as Record<string, unknown>;
-  const dist = (object['dist'] ?? {}) as Record<string, unknown>;
-  const from = (object['source'] ?? {}) as Record<string, unknown>;
-  const version =
-    asText(object['version']) ?? (object['git'] === undefined ? undefined : asText(object['ref']));
+  const object = value as JsonEntry;
+  const dist = (object.dist ?? {}) as JsonEntry;
+  const from = (object.source ?? {}) as JsonEntry;
+  const version = asText(object.version) ?? (object.git === undefined ? undefined : asText(object.ref));
   if (version !== undefined && depth > 0) {
-    const sources = [
-      object['resolved'],
-      dist['url'],
-      from['url'],
-      object['git'],
-      object['path'],
-      object['file'],
-    ];
-    const hashes = Array.isArray(object['hashes'])
-      ? object['hashes'].map(String).sort().join(' ')
-      : undefined;
-    const digest = asText(object['integrity']) ?? asText(dist['shasum']) ?? hashes;
-    put(`${/^\d*$/.test(key) ? (asText(object['name']) ?? key) : key}@${version}`, {
+    const sources = [object.resolved, dist.url, from.url, object.git, object.path, object.file];
+    const hashes = Array.isArray(object.hashes) ? object.hashes.map(String).sort().join(' ') : undefined;
+    const digest = asText(object.integrity) ?? asText(dist.shasum) ?? hashes;
+    put(`${/^\d*$/.test(key) ? (asText(object.name) ?? key) : key}@${version}`, {
       sources: sources.map(asText).filter((each): each is string => each !== undefined && each !== ''),
       ...(digest && { digest }),
     });

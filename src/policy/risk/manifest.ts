@@ -174,7 +174,7 @@ function own(object: Json, key: string): unknown {
 }
 
 function changedScripts(old: Json, now: Json): string[] {
-  const names = changedKeys(old['scripts'], now['scripts']);
+  const names = changedKeys(own(old, 'scripts'), own(now, 'scripts'));
   const installing = names.filter((name) => LIFECYCLE.test(name));
   const others = names.filter((name) => !LIFECYCLE.test(name));
   return [

@@ -6,7 +6,7 @@ import type { TextRule } from './rule.ts';
 
 /** What people write where a secret belongs. */
 const PLACEHOLDER =
-  /example|sample|changeme|change_me|placeholder|your[_-]?|dummy|redacted|xxxx|\*\*\*|<[^>]*>|\$\{|\{\{|%\(|\bnull\b|undefined|process\.env|localhost|test|fake|mock|todo|0000|1234567|abcdef/i;
+  /example|sample|changeme|change_me|placeholder|your[_-]?|dummy|redacted|xxxx|\*\*\*|<[^>]*>|\$\{|\{\{|%\(|\bnull\b|undefined|process\.env|import\.meta|localhost|test|fake|mock|todo|0000|1234567|abcdef/i;
 
 /** Passwords that everybody's development database has. */
 const EVERYDAY = /^(?:postgres|mysql|mongo|redis|password|passwd|pass|root|admin|user|secret|guest|pwd?)$/i;
@@ -162,7 +162,7 @@ export const SECRETS: readonly TextRule<TextFacts>[] = [
     ],
     not: [
       'password: "changeme-please"',
-      'const token = "process.env.TOKEN"',
+      'const token = "import.meta.env.TOKEN"',
       'secretName: "my-app-secret-name"',
       `apiKey: "${'$'}{API_KEY_FROM_VAULT}"`,
       'const tokenType = "identifier"',

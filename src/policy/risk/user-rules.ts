@@ -1,4 +1,5 @@
 /** Rules of the user and of the project's own file: they add to the built-in ones and can take nothing away. */
+import { foldName } from '../apply-path.ts';
 import { parseIgnoreLine } from '../ignore-pattern.ts';
 import { foldPath } from './match-names.ts';
 
@@ -46,11 +47,9 @@ export function compileUserRules(rules: readonly UserRiskRule[]): UserRules {
   };
 }
 
-/** Without case, but with what a backslash or brackets say; character classes in brackets are lower case anyway. */
+/** Folded as the paths are, so that both meet. */
 function foldPattern(pattern: string): string {
-  return bytes(
-    /^[\x20-\x7e]*$/.test(pattern) ? pattern.toLowerCase() : pattern.normalize('NFKC').toLowerCase(),
-  );
+  return bytes(/^[\x20-\x7e]*$/.test(pattern) ? pattern.toLowerCase() : foldName(pattern));
 }
 
 /** One character a byte, as the patterns are matched. */
