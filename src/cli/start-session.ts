@@ -64,6 +64,7 @@ export async function startSession(context: Context, face: Face, options: StartO
       settings: context.config.settings,
       backend,
       ...(options.model ? { model: options.model } : {}),
+      ...(context.environment.SSH_AUTH_SOCK ? { agentSocket: context.environment.SSH_AUTH_SOCK } : {}),
       onEvent: face.show,
       signal: options.signal,
     });

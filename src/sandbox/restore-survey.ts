@@ -36,9 +36,11 @@ export class RestoreSurvey {
   readonly #sandbox: Sandbox;
   readonly #root = createNode('');
   readonly #steps: RestoreStep[] = [];
+  readonly #isFresh: boolean;
 
   constructor(sandbox: Sandbox, plan: RestorePlan) {
     this.#sandbox = sandbox;
+    this.#isFresh = plan.isFresh === true;
     for (const path of plan.remove) this.#node(path).remove = true;
     // What is replaced by another file needs no look: the list was captured just before.
     for (const { path, isNew } of plan.write) {
@@ -115,7 +117,7 @@ export class RestoreSurvey {
     const isExpected = node.remove;
     const makesRoom = node.mustGo || node.children.size > 0;
     if (!isExpected && !makesRoom) return false;
-    if (!isExpected && kind !== 'special') {
+    if (!isExpected && kind !== 'special' && !this.#isFresh) {
       this.#block(node.path, 'not in the ledger');
       return false;
     }

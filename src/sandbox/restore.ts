@@ -23,6 +23,8 @@ export interface RestoreFile {
 export interface RestorePlan {
   remove: readonly RelPath[];
   write: readonly RestoreFile[];
+  /** The workspace is a fresh copy of what the host still has: nothing in it could be lost. */
+  isFresh?: boolean;
 }
 
 /** Requests under way at once; the guest serves more, each with a process of its own. */

@@ -10,24 +10,31 @@ import {
 } from '../agent/turn.ts';
 import { isSafeCoderError, SafeCoderError, toSafeCoderError } from '../base/errors.ts';
 import type { Emit, IsolationInfo, Usage } from '../base/events.ts';
+import type { RelPath } from '../base/path-bytes.ts';
 import { showSize } from '../config/quantities.ts';
 import type { Settings } from '../config/schema.ts';
 import type { LedgerReader } from '../ledger/ledger.ts';
-import type { ConversationMessage, Model } from '../providers/model.ts';
+import type { Model, UserPart } from '../providers/model.ts';
 import { findModelFacts } from '../providers/model-facts.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { createTools } from '../tools/create-tools.ts';
 import type { Tool, ToolResult } from '../tools/tool.ts';
 import { createToolState } from '../tools/tool-state.ts';
+import type { Conversation } from './conversation.ts';
 import { digestInput, type EntryRecorder } from './entry-recorder.ts';
 import type { ProjectCopy } from './project-copy.ts';
 import type { SessionEnding } from './session-parts.ts';
-import type { SessionFolder } from './store.ts';
+
+/** Larger files are no guidance. */
+const MOST_GUIDANCE_BYTES = 64 << 10;
 
 const STOPPED: ToolResult = {
   ok: false,
   text: 'Stopped by the person before it was finished. Look at the state of the workspace before you go on.',
 };
+
+const UNKNOWN =
+  'The outcome is unknown: this was cut off before it was recorded. Look at the workspace before you go on.';
 
 export interface AgentOptions {
   signal: AbortSignal;
@@ -38,9 +45,13 @@ export interface AgentOptions {
 export interface AgentParts {
   sandbox: Sandbox;
   recorder: EntryRecorder;
-  folder: SessionFolder;
+  conversation: Conversation;
   copy: ProjectCopy;
   ledger: LedgerReader;
+  /** Tree of the project as it was before the agent came: an agent must not instruct itself. */
+  base: string;
+  /** What turns of this session before have come to, when it goes on. */
+  before?: Usage;
   emit: Emit;
   settings: Settings;
   model: Model | undefined;
@@ -52,12 +63,13 @@ export class AgentWork implements AsyncDisposable {
   readonly #state = createToolState();
   readonly #tools: Tool[];
   #system: string | undefined;
-  #conversation: ConversationMessage[] = [];
-  #turns = 0;
-  readonly #usage: Usage = { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, turns: 0 };
+  #turns: number;
+  readonly #usage: Usage;
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
+    this.#usage = { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0, turns: 0, ...parts.before };
+    this.#turns = this.#usage.turns;
     this.#tools = createTools({ state: this.#state });
   }
 
@@ -72,6 +84,11 @@ export class AgentWork implements AsyncDisposable {
 
   get usage(): Usage {
     return { ...this.#usage };
+  }
+
+  /** Background jobs that run now, as lists name them. */
+  get jobs(): string[] {
+    return this.#state.jobs.running().map(({ id, run }) => `${id} (${run.command.slice(0, 60)})`);
   }
 
   /** One turn. Never throws: what went wrong is the ending's reason, and an `error` event has told it. */
@@ -95,27 +112,28 @@ export class AgentWork implements AsyncDisposable {
 
   /** Throws when the person's message can't be kept or the system prompt can't be read from the ledger. */
   async #runTurn(text: string, options: AgentOptions): Promise<TurnResult> {
-    const { model, emit, folder, settings } = this.#parts;
+    const { model, emit, conversation, settings } = this.#parts;
     if (model === undefined) throw new SafeCoderError('bug', 'This session has no model.');
     emit({ type: 'turn.start', turn: this.#turns });
     emit({ type: 'message', role: 'user', text });
-    const keep = (message: ConversationMessage) => folder.appendMessages([message]);
-    const user: ConversationMessage = { role: 'user', parts: [{ type: 'text', text }] };
-    keep(user);
+    conversation.closeOpenCalls(UNKNOWN);
+    const told = conversation.notes.map(
+      (note): UserPart => ({ type: 'text', text: `[Safe Coder: ${note}]` }),
+    );
+    conversation.say({ role: 'user', parts: [...told, { type: 'text', text }] });
     const price = settings.prices?.[model.id] ?? findModelFacts(model.id).price;
     const result = await runTurn({
       model,
       system: await this.#systemPrompt(),
-      conversation: [...this.#conversation, user],
+      conversation: conversation.messages,
       tools: this.#tools,
       runTool: this.#runTool,
       emit,
-      onMessage: keep,
+      onMessage: (message) => conversation.say(message),
       limits: this.#limits(options.isInteractive),
       signal: options.signal,
       ...(price === undefined ? {} : { price: toPrice(price) }),
     });
-    this.#conversation = result.conversation;
     this.#count(result.usage);
     return result;
   }
@@ -173,7 +191,7 @@ export class AgentWork implements AsyncDisposable {
 
   async #buildSystemPrompt(): Promise<string> {
     const { sandbox, copy, settings, now } = this.#parts;
-    const guidance = await copy.readBaseFile(this.#parts.ledger, 'AGENTS.md');
+    const guidance = await this.#readGuidance('AGENTS.md' as RelPath);
     return createSystemPrompt({
       workspace: sandbox.workspace,
       platform: describePlatform(sandbox.isolation),
@@ -183,6 +201,14 @@ export class AgentWork implements AsyncDisposable {
       withheld: copy.withheld,
       guidance: guidance === undefined ? [] : [{ path: 'AGENTS.md', text: guidance }],
     });
+  }
+
+  async #readGuidance(path: RelPath): Promise<string | undefined> {
+    const { ledger, base } = this.#parts;
+    const file = await ledger.fileAt(base, path);
+    if (file === undefined || file.mode === '120000') return undefined;
+    const bytes = await ledger.readBlob(file.oid);
+    return bytes.length > MOST_GUIDANCE_BYTES ? undefined : bytes.toString('utf8');
   }
 
   #count(usage: {

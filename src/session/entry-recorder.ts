@@ -35,9 +35,17 @@ export class EntryRecorder {
   readonly #sandbox: Sandbox;
   readonly #ledger: LedgerWriter;
   readonly #now: () => Date;
+  readonly #onEntry: (entry: Entry) => void;
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor(sandbox: Sandbox, ledger: LedgerWriter, now: () => Date) {
+  /** `onEntry` is told of each entry before anybody else is; what it throws is thrown as well. */
+  constructor(
+    sandbox: Sandbox,
+    ledger: LedgerWriter,
+    now: () => Date,
+    onEntry: (entry: Entry) => void = () => undefined,
+  ) {
+    this.#onEntry = onEntry;
     this.#sandbox = sandbox;
     this.#ledger = ledger;
     this.#now = now;
@@ -107,6 +115,7 @@ export class EntryRecorder {
       gitChanged: capture.gitChanged,
     });
     this.#lastSkipped = JSON.stringify([capture.skipped, capture.gitChanged]);
+    this.#onEntry(entry);
     return { entry, changed: [...capture.written.map((file) => file.path), ...capture.removed].sort() };
   }
 

@@ -10,8 +10,9 @@ import type { HostPath, RelPath } from '../base/path-bytes.ts';
 import { parseRelPath, showPath } from '../base/path-bytes.ts';
 import type { Directories } from '../config/directories.ts';
 import type { Settings } from '../config/schema.ts';
-import type { Entry, LedgerReader } from '../ledger/ledger.ts';
+import type { Entry } from '../ledger/ledger.ts';
 import { createLedger, type LedgerWriter } from '../ledger/writer.ts';
+import type { WriterOptions } from '../ledger/writer-options.ts';
 import type { BaseManifest, ProjectSource } from '../sandbox/project-source.ts';
 import {
   type BaseSnapshot,
@@ -21,10 +22,8 @@ import {
   openProject,
   type Project,
 } from '../workspace/copy-in.ts';
+import { OriginalFiles } from './original-files.ts';
 import type { SessionFolder } from './store.ts';
-
-/** Larger files are no guidance. */
-const MOST_GUIDANCE_BYTES = 64 << 10;
 
 interface CopyOptions {
   home: HostPath;
@@ -56,6 +55,11 @@ export class ProjectCopy implements Disposable {
     return this.#project.root;
   }
 
+  /** The commit that is checked out in the project's own repository, if it has one. */
+  get gitHead(): string | undefined {
+    return this.#project.git.head;
+  }
+
   /** Paths that stayed on the host because they look like secrets. */
   get withheld(): string[] {
     return this.#snapshot?.withheld.map(({ path }) => path) ?? [];
@@ -71,24 +75,20 @@ export class ProjectCopy implements Disposable {
     return this.snapshot.isIgnored(path as RelPath, false);
   }
 
-  /** A text file as it was when the session began; undefined when there is none or it is no reasonable text. */
-  async readBaseFile(ledger: LedgerReader, path: string): Promise<string | undefined> {
-    const file = this.snapshot.files.get(path as RelPath);
-    if (file === undefined || file.mode === '120000' || file.size > MOST_GUIDANCE_BYTES) return undefined;
-    return (await ledger.readBlob(file.oid)).toString('utf8');
-  }
-
-  createLedger(folder: SessionFolder): Promise<LedgerWriter> {
+  createLedger(folder: SessionFolder, options: WriterOptions): Promise<LedgerWriter> {
     const { objectFormat } = this.#project.git;
     this.#checkShared();
-    return createLedger({ dir: folder.ledger, objectFormat, session: folder.record.id });
+    return createLedger({ ...options, dir: folder.ledger, objectFormat, session: folder.record.id });
   }
 
-  /** What the sandbox copies from; blobs go to the ledger on the way, unless the project's own objects have them. */
-  source(ledger: LedgerWriter, run: HostPath, emit: Emit): ProjectSource {
+  /**
+   * What the sandbox copies from; blobs go to the ledger on the way, unless the project's own objects have them, or the
+   * ledger knows already what it is to hold (`isAgain`).
+   */
+  source(ledger: LedgerWriter, run: HostPath, emit: Emit, { isAgain = false } = {}): ProjectSource {
     const { uid, gid } = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
     const options = async () => ({
-      blobs: await this.#blobTarget(ledger),
+      blobs: isAgain ? withoutBlobs(ledger) : await this.#blobTarget(ledger),
       shared: this.#shared(),
       onProgress: ({ entries }: { entries: number }) =>
         emit({ type: 'progress', phase: 'Copying the project', done: entries, unit: 'files' }),
@@ -127,6 +127,8 @@ export class ProjectCopy implements Disposable {
   /** Writes the entry that everything is compared with. */
   async commitInitial(ledger: LedgerWriter, isolation: IsolationInfo, at: Date): Promise<Entry> {
     const { snapshot } = this;
+    const originals = new OriginalFiles(this.root, ledger.objectFormat, snapshot.files);
+    ledger.fallBackOn((oid) => originals.read(oid));
     return ledger.commitInitial({
       title: 'Initial snapshot - Safe Coder VM',
       at,
@@ -139,10 +141,7 @@ export class ProjectCopy implements Disposable {
       })),
       ignored: snapshot.ignored.length,
       gitChanged: false,
-      isolation: `${isolation.level} ${isolation.backend} ${isolation.accel}`,
-      proof: isolation.proof.checks
-        .map(({ name, ok, detail }) => `${ok ? 'ok' : 'FAILED'} ${name}: ${detail}`)
-        .join('; '),
+      ...describeIsolation(isolation),
     });
   }
 
@@ -229,4 +228,18 @@ export class ProjectCopy implements Disposable {
       });
     });
   }
+}
+
+function withoutBlobs(ledger: LedgerWriter): BlobTarget {
+  return { objectFormat: ledger.objectFormat, has: () => true, write: () => undefined };
+}
+
+/** An isolation as entries record it. */
+export function describeIsolation({ level, backend, accel, proof }: IsolationInfo) {
+  return {
+    isolation: `${level} ${backend} ${accel}`,
+    proof: proof.checks
+      .map(({ name, ok, detail }) => `${ok ? 'ok' : 'FAILED'} ${name}: ${detail}`)
+      .join('; '),
+  };
 }

@@ -6,10 +6,10 @@ import type { HostPath } from '../base/path-bytes.ts';
 import type { Directories } from '../config/directories.ts';
 import type { Settings } from '../config/schema.ts';
 import type { SpawnEnd } from '../guest/guest.ts';
-import type { Entry } from '../ledger/ledger.ts';
 import type { LedgerWriter } from '../ledger/writer.ts';
 import type { Model } from '../providers/model.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { Conversation } from './conversation.ts';
 import type { ProjectCopy } from './project-copy.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { SessionFolder } from './store.ts';
@@ -28,6 +28,8 @@ export interface SessionOptions {
   onEvent: (event: SafeCoderEvent) => void;
   /** Aborts the start; later work has signals of its own. */
   signal: AbortSignal;
+  /** Where ssh-agent listens, for keys that sign the ledger. */
+  agentSocket?: string;
   now?: () => Date;
 }
 
@@ -50,7 +52,9 @@ export interface SessionParts {
   copy: ProjectCopy;
   ledger: LedgerWriter;
   sandbox: Sandbox;
-  initial: Entry;
+  conversation: Conversation;
+  /** Tree of the initial entry. */
+  initial: string;
   emit: Emit;
 }
 

@@ -3,133 +3,93 @@
  * commands, the change set, apply. Whoever starts a session owns it and ends it; then the guest, its disk and every
  * process are gone, and the ledger and the conversation stay.
  */
-import { identifyRoot } from '../apply/host-root.ts';
 import { CleanupStack } from '../base/cleanup-stack.ts';
-import { SafeCoderError, toSafeCoderError } from '../base/errors.ts';
+import { type SafeCoderError, toSafeCoderError } from '../base/errors.ts';
 import type { Emit, EventBody, IsolationInfo, Usage } from '../base/events.ts';
-import { once, throwIfCancelled } from '../base/lifetime.ts';
+import { once } from '../base/lifetime.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import type { SpawnEnd } from '../guest/guest.ts';
 import type { Entry } from '../ledger/ledger.ts';
 import type { LedgerWriter } from '../ledger/writer.ts';
+import { compileUserRules, type UserRules } from '../policy/risk/user-rules.ts';
 import type { Decision } from '../review/decision.ts';
 import type { ReviewItem } from '../review/review-item.ts';
-import { openSandbox } from '../sandbox/open.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { type AgentOptions, AgentWork } from './agent-work.ts';
 import { type Applied, applyChanges } from './apply-changes.ts';
+import { baseTreeOf } from './base-tree.ts';
 import { listChanges, summarizeChanges } from './changes.ts';
-import { digestInput, EntryRecorder, type Recorded, warnAboutSkipped } from './entry-recorder.ts';
-import { launchSpec } from './launch-spec.ts';
-import { ProjectCopy } from './project-copy.ts';
-import { RunFolder, sweepRunFolders } from './run-folder.ts';
-import {
-  createEmit,
-  exitCodeOf,
-  type LeftOut,
-  type SessionEnding,
-  type SessionOptions,
-  type SessionParts,
-} from './session-parts.ts';
-import { type SessionFolder, SessionStore } from './store.ts';
-import { type ExecRequest, endOf, ToldOutput } from './told-output.ts';
+import { EntryRecorder, type Recorded, warnAboutSkipped } from './entry-recorder.ts';
+import { acceptState, hasVerdict, landChanges } from './land-changes.ts';
+import { openAgain, openNew } from './open-session.ts';
+import { type RewindParts, type RewindScope, type RolledBack, rollBack, takeSnapshot } from './rewind.ts';
+import { runCommand } from './run-command.ts';
+import type { LeftOut, SessionEnding, SessionOptions, SessionParts } from './session-parts.ts';
+import type { StoredSession } from './store.ts';
+import type { ExecRequest } from './told-output.ts';
 
 export class Session implements AsyncDisposable {
   readonly sandbox: Sandbox;
   readonly ledger: LedgerWriter;
   readonly #options: SessionOptions;
-  readonly #folder: SessionFolder;
-  readonly #run: RunFolder;
-  readonly #copy: ProjectCopy;
-  readonly #initial: Entry;
+  readonly #parts: SessionParts;
+  readonly #userRules: UserRules;
   readonly #recorder: EntryRecorder;
   readonly #agent: AgentWork;
   readonly #emit: Emit;
+  readonly #now: () => Date;
   #execs = 0;
-  #reviewed: { tree: string; items: ReviewItem[] } | undefined;
+  #reviewed: { base: string; tree: string; items: ReviewItem[] } | undefined;
   #applied: Applied = { applied: [], conflicts: [] };
   #ending: SessionEnding = { ok: true, reason: 'done' };
+  #lastFailure = '';
 
   private constructor(options: SessionOptions, parts: SessionParts) {
+    const { sandbox, ledger, conversation, copy, emit, folder } = parts;
     this.#options = options;
-    this.#folder = parts.folder;
-    this.#run = parts.run;
-    this.#copy = parts.copy;
-    this.#initial = parts.initial;
-    this.#emit = parts.emit;
-    this.sandbox = parts.sandbox;
-    this.ledger = parts.ledger;
-    this.#recorder = new EntryRecorder(parts.sandbox, parts.ledger, options.now ?? (() => new Date()));
+    this.#parts = parts;
+    this.#userRules = compileUserRules(options.settings.risk.rules);
+    this.#emit = emit;
+    this.#now = options.now ?? (() => new Date());
+    this.sandbox = sandbox;
+    this.ledger = ledger;
+    this.#recorder = new EntryRecorder(sandbox, ledger, this.#now, (entry) => conversation.catchUp([entry]));
     this.#agent = new AgentWork({
-      sandbox: parts.sandbox,
+      sandbox,
       recorder: this.#recorder,
-      folder: parts.folder,
-      copy: parts.copy,
-      ledger: parts.ledger,
-      emit: parts.emit,
+      conversation,
+      copy,
+      ledger,
+      emit,
       settings: options.settings,
       model: options.model,
-      now: options.now ?? (() => new Date()),
+      now: this.#now,
+      base: parts.initial,
+      ...(folder.record.usage ? { before: folder.record.usage } : {}),
     });
   }
 
-  /**
-   * Copies the project in, starts the guest, proves its isolation and writes the initial entry. Throws what those throw;
-   * on any throw nothing is left running and no session is left behind.
-   */
+  /** Starts a new session. Throws as {@link openNew}. */
   static async start(options: SessionOptions): Promise<Session> {
-    const now = options.now ?? (() => new Date());
-    sweepRunFolders(options.directories.state, Date.now());
-    await using started = new CleanupStack();
-    const copy = started.use(ProjectCopy.open(options.project, options));
-    const { face, title } = options;
-    const folder = new SessionStore(options.directories.state).create(
-      {
-        project: copy.root,
-        root: identifyRoot(copy.root),
-        face,
-        title: title.slice(0, 500),
-        ...(options.model ? { model: options.model.id } : {}),
-      },
-      now(),
-    );
-    started.defer(() => folder[Symbol.dispose]());
-    const discard = folder.discard.bind(folder);
-    try {
-      const emit = createEmit(options, folder, now);
-      const run = started.use(RunFolder.create(options.directories.state));
-      const ledger = started.use(await copy.createLedger(folder));
-      const spec = launchSpec(options, run, copy.root);
-      const source = copy.source(ledger, run.path, emit);
-      const sandbox = started.use(
-        await openSandbox({ backend: options.backend, spec, source, signal: options.signal, emit }),
-      );
-      const initial = await copy.commitInitial(ledger, sandbox.isolation, now());
-      folder.update({ isolation: sandbox.isolation, base: initial.tree });
-      emit({
-        type: 'session.start',
-        path: copy.root,
-        isolation: sandbox.isolation,
-        ...(options.model ? { model: options.model.id } : {}),
-        base: initial.tree,
-        withheld: copy.withheld,
-      });
-      for (const warning of copy.warnings()) emit(warning);
-      const session = new Session(options, { folder, run, copy, ledger, sandbox, initial, emit });
-      started.release();
-      return session;
-    } catch (error) {
-      discard();
-      throw error;
-    }
+    return new Session(options, await openNew(options));
+  }
+
+  /** Goes on with a stored one; `options` say with which backend, settings and model. Throws as {@link openAgain}. */
+  static async resume(
+    options: Omit<SessionOptions, 'face' | 'title' | 'project'>,
+    stored: StoredSession,
+  ): Promise<Session> {
+    const { face, title, project } = stored.record;
+    const all = { ...options, face: face as SessionOptions['face'], title, project: project as HostPath };
+    return new Session(all, await openAgain(all, stored));
   }
 
   get id(): string {
-    return this.#folder.record.id;
+    return this.#parts.folder.record.id;
   }
 
   get project(): HostPath {
-    return this.#copy.root;
+    return this.#parts.copy.root;
   }
 
   get isolation(): IsolationInfo {
@@ -142,77 +102,56 @@ export class Session implements AsyncDisposable {
 
   /** Where this session's record, events, conversation and ledger are. */
   get folder(): HostPath {
-    return this.#folder.folder;
+    return this.#parts.folder.folder;
   }
 
   /** One turn of the agent. Never throws; afterwards a sweep has recorded what background jobs did. */
   async prompt(text: string, options: AgentOptions): Promise<SessionEnding> {
     // A chat is known by what was asked first.
-    if (this.#agent.turns === 0) this.#folder.update({ title: text.slice(0, 500) });
+    if (this.#agent.turns === 0) this.#parts.folder.update({ title: text.slice(0, 500) });
     this.#ending = await this.#agent.turn(text, options);
+    if (!this.#ending.ok) this.#lastFailure = this.#ending.reason;
     await this.#sweepQuietly();
     return this.#ending;
   }
 
-  /**
-   * Runs a command outside the agent's turns (`exec`, `shell`, `!command`), captures, records and tells it as events; its
-   * output is told too, besides what `onOutput` does with it, when `isTold`. Throws `cancelled` after the command was
-   * killed and recorded, `guest/*`, `ledger/*`.
-   */
-  async exec(
+  /** A command outside the agent's turns: see {@link runCommand}. */
+  exec(
     tool: 'exec' | 'shell',
     options: ExecRequest,
     signal: AbortSignal,
   ): Promise<{ end: SpawnEnd; recorded: Recorded }> {
-    const { attach, isTold, onOutput, ...spawn } = options;
     this.#execs += 1;
+    const parts = { sandbox: this.sandbox, recorder: this.#recorder, emit: this.#emit };
     const call = `${tool}-${this.#execs}`;
-    const input = { command: spawn.argv.join(' ') };
-    const told = isTold ? new ToldOutput(call, this.#emit) : undefined;
-    const started = performance.now();
-    const process = await this.sandbox.exec(
-      {
-        ...spawn,
-        onOutput: (chunk, channel) => {
-          told?.add(chunk, channel);
-          return onOutput?.(chunk, channel);
-        },
-      },
-      signal,
-    );
-    this.#emit({ type: 'tool.start', call, tool, input });
-    told?.start();
-    attach?.(process);
-    const end = await endOf(process);
-    told?.end();
-    const durationMs = Math.round(performance.now() - started);
-    const exitCode = end && exitCodeOf(end);
-    const ok = exitCode === 0 && !signal.aborted;
-    const facts = { tool, call, ok, durationMs, ...(exitCode === undefined ? {} : { exitCode }) };
-    const recorded = await this.#recorder.record(
-      {
-        title: `Agent executed: ${tool}`,
-        kind: 'tool',
-        turn: this.#agent.turns,
-        inputSha256: digestInput(input),
-        ...facts,
-      },
-      { sweep: true },
-    );
-    const { entry, changed, capture } = recorded;
-    this.#emit({
-      type: 'tool.end',
-      ...facts,
-      entry: entry.id,
-      seq: entry.trailers.seq,
-      changed,
-      text: '',
-      skipped: capture.skipped,
-    });
-    throwIfCancelled(signal);
-    if (end === undefined)
-      throw new SafeCoderError('bug', 'An execution that nobody cancelled ended as cancelled.');
-    return { end, recorded };
+    return runCommand(parts, { tool, call, turn: this.#agent.turns }, options, signal);
+  }
+
+  /** Names the state of now: see {@link takeSnapshot}. Not while a turn runs. */
+  snapshot(label: string): Promise<Entry> {
+    return takeSnapshot(this.#rewindParts, label, this.#agent.turns);
+  }
+
+  /** Goes back to an entry, by number, label or id: see {@link rollBack}. Not while a turn runs. */
+  rollback(name: string, scope: RewindScope = 'both'): Promise<RolledBack> {
+    return rollBack(this.#rewindParts, name, { scope, turn: this.#agent.turns, jobs: this.#agent.jobs });
+  }
+
+  /**
+   * After a review in a session that goes on: the workspace is brought to what was accepted, and the next turn begins with
+   * what was rejected and why. Undefined when all was accepted without a word. Throws as {@link acceptState}.
+   */
+  async acceptReview(
+    items: readonly ReviewItem[],
+    decisions: readonly Decision[],
+  ): Promise<Recorded | undefined> {
+    if (!hasVerdict(decisions)) return undefined;
+    return acceptState(this.#rewindParts, { items, decisions }, this.#agent.turns);
+  }
+
+  get #rewindParts(): RewindParts {
+    const { sandbox, ledger, conversation, emit } = this.#parts;
+    return { sandbox, ledger, conversation, emit, recorder: this.#recorder, now: this.#now };
   }
 
   /** Reads everything again with the guest frozen, then compares base and final tree. Throws `guest/*`, `ledger/*`. */
@@ -224,17 +163,22 @@ export class Session implements AsyncDisposable {
   /** The change set of what the ledger holds; works also when the guest is lost. */
   async recordedChanges(): Promise<ReviewItem[]> {
     const { tree } = await this.ledger.head();
-    // Asked for at the review and again at the end: a tree that did not change has the same changes.
-    if (this.#reviewed?.tree !== tree) {
-      const items = await listChanges(this.ledger, this.#initial.tree, tree, (path) =>
-        this.#copy.isIgnored(path),
-      );
-      this.#reviewed = { tree, items };
-    }
-    return this.#reviewed.items;
+    const base = await this.#base();
+    const known = this.#reviewed;
+    // Asked for at the review and again at the end: trees that did not change have the same changes.
+    if (known?.tree === tree && known.base === base) return known.items;
+    const isIgnored = (path: string) => this.#parts.copy.isIgnored(path);
+    const items = await listChanges(this.ledger, base, tree, isIgnored, this.#userRules);
+    this.#reviewed = { base, tree, items };
+    return items;
   }
 
-  /** Writes the selected changes to the project. Throws `apply/*`; conflicts are a result. */
+  /** Tree of what the change set is compared with. */
+  #base(): Promise<string> {
+    return baseTreeOf(this.#parts.folder.record, this.ledger);
+  }
+
+  /** Writes the selected changes to the project; what landed is no change any more. Throws `apply/*`; conflicts are a result. */
   async apply(
     items: readonly ReviewItem[],
     decisions: readonly Decision[],
@@ -242,8 +186,8 @@ export class Session implements AsyncDisposable {
   ): Promise<Applied> {
     const done = await applyChanges({
       session: this.id,
-      project: this.#copy.root,
-      rootId: this.#folder.record.root,
+      project: this.project,
+      rootId: this.#parts.folder.record.root,
       reader: this.ledger,
       items,
       decisions,
@@ -251,6 +195,9 @@ export class Session implements AsyncDisposable {
       emit: this.#emit,
       signal,
     });
+    const { folder, ledger } = this.#parts;
+    const stage = { folder, ledger, base: await this.#base(), now: this.#now() };
+    await landChanges(stage, { items, decisions }, [...done.applied, ...done.unchanged]);
     this.#applied = {
       applied: [...this.#applied.applied, ...done.applied],
       conflicts: [...this.#applied.conflicts, ...done.conflicts],
@@ -276,7 +223,11 @@ export class Session implements AsyncDisposable {
   fail(error: unknown): SafeCoderError {
     const failure = toSafeCoderError(error);
     const { code, message, hint } = failure;
-    this.#emit({ type: 'error', code, message, ...(hint === undefined ? {} : { hint }) });
+    // What ended the turn is told already, and the next act often fails for the same reason.
+    if (code !== this.#lastFailure) {
+      this.#emit({ type: 'error', code, message, ...(hint === undefined ? {} : { hint }) });
+    }
+    this.#lastFailure = code;
     if (this.#ending.ok) this.#ending = { ok: false, reason: code };
     return failure;
   }
@@ -291,25 +242,26 @@ export class Session implements AsyncDisposable {
   get #allLeftOut(): LeftOut {
     const found = this.leftOut;
     const paths = new Set(found.skipped.map(({ path }) => path));
-    const never = this.#copy.snapshot.skipped.filter(({ path }) => !paths.has(path));
+    const never = this.#parts.copy.snapshot.skipped.filter(({ path }) => !paths.has(path));
     return { ...found, skipped: [...never.map(({ path, reason }) => ({ path, reason })), ...found.skipped] };
   }
 
   /** Ends the guest, makes the ledger stand alone, emits `session.end`. Idempotent; never hides an earlier error. */
   readonly end = once(async () => {
     await using stack = new CleanupStack();
-    stack.use(this.#copy);
-    stack.use(this.#folder);
+    stack.use(this.#parts.copy);
+    stack.use(this.#parts.folder);
     stack.use(this.ledger);
-    stack.use(this.#run);
+    stack.use(this.#parts.run);
     stack.use(this.sandbox);
     const entries = await this.ledger.entries();
-    const head = entries.at(-1) ?? this.#initial;
+    const head = entries.at(-1) ?? (await this.ledger.head());
     const items = await this.recordedChanges();
     // What tools keep outside the workspace goes with a VM; elsewhere it has to be taken away.
     if (this.isolation.level !== 'vm') await this.#agent[Symbol.asyncDispose]();
     await this.sandbox.end();
     await this.#settle();
+    await this.ledger.seal();
     this.#recordEnd(head);
     this.#emit({
       type: 'session.end',
@@ -326,11 +278,13 @@ export class Session implements AsyncDisposable {
   /** A record that can't be written leaves the session listed as interrupted; its end is told all the same. */
   #recordEnd(head: Entry): void {
     try {
-      this.#folder.update({
-        endedAt: (this.#options.now?.() ?? new Date()).toISOString(),
+      this.#parts.folder.update({
+        endedAt: this.#now().toISOString(),
         reason: this.#ending.reason,
         usage: this.usage,
         final: head.tree,
+        head: head.id,
+        ignored: this.#recorder.leftOut.ignored,
       });
     } catch (error) {
       this.fail(error);

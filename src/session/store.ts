@@ -21,7 +21,7 @@ import { errnoOf, SafeCoderError } from '../base/errors.ts';
 import type { IsolationInfo, SafeCoderEvent, Usage } from '../base/events.ts';
 import { liveOwner, type OwnerLock, takeOwnerLock } from '../base/owner-lock.ts';
 import type { HostPath } from '../base/path-bytes.ts';
-import type { ConversationMessage } from '../providers/model.ts';
+import { type ConversationLine, parseConversation } from './conversation-log.ts';
 
 export interface SessionRecord {
   version: 1;
@@ -39,8 +39,28 @@ export interface SessionRecord {
   isolation?: IsolationInfo;
   usage?: Usage;
   reason?: string;
+  /** Tree of the initial entry. */
   base?: string;
+  /** The commit that the project's own repository had checked out at the start, for `export --branch`. */
+  gitHead?: string;
   final?: string;
+  /** Id of the entry that was the newest when the session ended: the chain has to contain it. */
+  head?: string;
+  /** What was applied, oldest first; the last one that is not undone is what changes are compared with from then on. */
+  landed?: Landed[];
+  /** Files that the project's rules ignore, as the last sweep counted them: they are in no entry. */
+  ignored?: { count: number; examples: string[] };
+  /** The session and the entry's id that this one was forked from. */
+  origin?: { session: string; entry: string };
+}
+
+/** An apply, as far as it moves what later changes are compared with. */
+export interface Landed {
+  /** The base before it with what landed; the ledger keeps it. */
+  tree: string;
+  at: string;
+  /** It was taken back; kept until something else is applied, for it may be done again. */
+  isUndone?: true;
 }
 
 export interface StoredSession {
@@ -70,6 +90,21 @@ export class SessionStore {
     if ('heldBy' in lock)
       throw new SafeCoderError('session/busy', `Session ${id} is in use by process ${lock.heldBy}.`);
     return new SessionFolder(folder, { version: 1, id, createdAt: now.toISOString(), ...init }, lock);
+  }
+
+  /** Takes over a stored session, as its process would hold it. Throws `session/busy` while another one does. */
+  reopen(session: StoredSession): SessionFolder {
+    const { folder } = session;
+    const { id } = session.record;
+    const lock = takeOwnerLock(join(folder, 'owner') as HostPath);
+    if ('heldBy' in lock) {
+      throw new SafeCoderError('session/busy', `Session ${id} runs in process ${lock.heldBy}.`, {
+        hint: 'End it first, or do this in the chat itself: /help lists what it knows.',
+      });
+    }
+    // It may have gone on between our look at it and the lock.
+    const record = this.#read(id)?.record ?? session.record;
+    return new SessionFolder(folder, record, lock);
   }
 
   /** All sessions, newest first; of one project when given. Damaged records are left out and named to `onDamaged`. */
@@ -150,7 +185,7 @@ export class SessionStore {
   }
 }
 
-/** The folder of a session that this process runs. */
+/** The folder of a session that this process runs or changes. */
 export class SessionFolder implements Disposable {
   readonly folder: HostPath;
   #record: SessionRecord;
@@ -176,6 +211,13 @@ export class SessionFolder implements Disposable {
     this.#save();
   }
 
+  /** The session runs again: how it ended before is no longer true. */
+  goOn(changes: Partial<SessionRecord>): void {
+    const { endedAt: _, reason: __, final: ___, ...rest } = this.#record;
+    this.#record = { ...rest, ...changes };
+    this.#save();
+  }
+
   /** Removes a session that never came to be. */
   discard(): void {
     rmSync(this.folder, { recursive: true, force: true });
@@ -185,10 +227,19 @@ export class SessionFolder implements Disposable {
     appendFileSync(join(this.folder, 'events.jsonl'), `${JSON.stringify(event)}\n`, { mode: 0o600 });
   }
 
-  appendMessages(messages: readonly ConversationMessage[]): void {
-    if (messages.length === 0) return;
-    const lines = messages.map((message) => `${JSON.stringify(message)}\n`).join('');
-    appendFileSync(join(this.folder, 'conversation.jsonl'), lines, { mode: 0o600 });
+  appendConversation(line: ConversationLine): void {
+    appendFileSync(this.#conversation, `${JSON.stringify(line)}\n`, { mode: 0o600 });
+  }
+
+  /** As {@link readConversation}; a line that a kill cut short is closed, so that the next one is whole. */
+  readConversation(): ConversationLine[] {
+    const { lines, isWhole } = readLines(this.folder);
+    if (!isWhole) appendFileSync(this.#conversation, '\n');
+    return lines;
+  }
+
+  get #conversation(): string {
+    return join(this.folder, 'conversation.jsonl');
   }
 
   #save(): void {
@@ -205,5 +256,20 @@ export class SessionFolder implements Disposable {
 
   [Symbol.dispose](): void {
     if (existsSync(this.folder)) this.#lock[Symbol.dispose]();
+  }
+}
+
+/** What was kept of a session's conversation, also of one that runs. */
+export function readConversation(folder: HostPath): ConversationLine[] {
+  return readLines(folder).lines;
+}
+
+function readLines(folder: HostPath): { lines: ConversationLine[]; isWhole: boolean } {
+  try {
+    const text = readFileSync(join(folder, 'conversation.jsonl'), 'utf8');
+    return { lines: parseConversation(text), isWhole: text === '' || text.endsWith('\n') };
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return { lines: [], isWhole: true };
+    throw error;
   }
 }

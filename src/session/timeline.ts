@@ -69,6 +69,8 @@ export function describeStep({ entry, input, target }: TimelineStep): string {
       const where = target ? `#${target.trailers.seq}` : (to?.slice(0, 10) ?? 'an earlier entry');
       return `rollback to ${where}${scope === undefined ? '' : ` (${scope})`}`;
     }
+    case 'resume':
+      return 'resumed';
     case 'fork':
       return `fork of ${describeOrigin(origin)}`;
     case 'sweep':

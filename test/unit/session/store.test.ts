@@ -34,7 +34,7 @@ describe('the session store', () => {
   it('keeps everything private', () => {
     const { store } = makeStore();
     using session = store.create(init('/a'), new Date());
-    session.appendMessages([{ role: 'user', parts: [{ type: 'text', text: 'hello' }] }]);
+    session.appendConversation({ role: 'user', parts: [{ type: 'text', text: 'hello' }] });
     expect(statSync(session.folder).mode & 0o777).toBe(0o700);
     for (const name of ['session.json', 'conversation.jsonl']) {
       expect(statSync(join(session.folder, name)).mode & 0o777).toBe(0o600);
