@@ -6,6 +6,7 @@ import { SafeCoderError } from '../base/errors.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import { type Directories, makePrivateDirectory, resolveDirectories } from '../config/directories.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import { compileUserRules, type UserRules } from '../policy/risk/user-rules.ts';
 import { createScreens, type Screen } from '../tui/style.ts';
 
 export interface CommonFlags {
@@ -92,6 +93,11 @@ export function createContext(flags: CommonFlags): Context {
     plain,
     environment,
   };
+}
+
+/** The settings' own risk rules, for whoever lists changes. */
+export function userRulesOf({ config }: Pick<Context, 'config'>): UserRules {
+  return compileUserRules(config.settings.risk.rules);
 }
 
 function settingFlags(flags: CommonFlags): Record<string, unknown> {
