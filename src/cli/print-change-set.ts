@@ -5,6 +5,7 @@ import { escapeForTerminal } from '../base/terminal-text.ts';
 import type { Change, ChangeSet } from '../diff/change-set.ts';
 import { formatPatch, type PatchChange } from '../diff/patch.ts';
 import type { LedgerReader } from '../ledger/ledger.ts';
+import type { UserRules } from '../policy/risk/user-rules.ts';
 import { reviewItems, toSummary } from '../review/review-item.ts';
 import { formatChanges } from '../tui/change-list.ts';
 import type { Screen } from '../tui/style.ts';
@@ -13,10 +14,11 @@ export async function printChangeSet(
   changeSet: ChangeSet,
   ledger: LedgerReader,
   out: Screen,
-  options: { stat: boolean; title?: string },
+  options: { stat: boolean; title?: string; userRules?: UserRules },
 ): Promise<void> {
   if (options.stat) {
-    out.write(formatChanges((await reviewItems(changeSet, ledger)).map(toSummary), out.style, options.title));
+    const items = await reviewItems(changeSet, ledger, options);
+    out.write(formatChanges(items.map(toSummary), out.style, options.title));
     return;
   }
   for (const change of changeSet.changes) {

@@ -4,7 +4,7 @@ import { toInertJson } from '../../headless/json-lines.ts';
 import type { Entry, LedgerReader } from '../../ledger/ledger.ts';
 import { reviewItems, toSummary } from '../../review/review-item.ts';
 import { colours, plain, type Screen } from '../../tui/style.ts';
-import { type CommonFlags, createContext } from '../context.ts';
+import { type CommonFlags, createContext, userRulesOf } from '../context.ts';
 import { openNamed } from '../find-entry.ts';
 import { filterByPaths } from '../path-filter.ts';
 import { printChangeSet } from '../print-change-set.ts';
@@ -24,6 +24,7 @@ export async function diff(
   flags: DiffFlags,
 ): Promise<void> {
   const context = createContext(flags);
+  const userRules = userRulesOf(context);
   const { stored, name: range } = await openNamed(context, first, second, isRange);
   await using opened = stored;
   const { ledger, session } = opened;
@@ -39,7 +40,7 @@ export async function diff(
       to: to.id,
       base: changeSet.base,
       final: changeSet.final,
-      changes: (await reviewItems(changeSet, ledger)).map(toSummary),
+      changes: (await reviewItems(changeSet, ledger, { userRules })).map(toSummary),
     };
     context.out.write(`${toInertJson(row)}\n`);
     return;
@@ -50,6 +51,7 @@ export async function diff(
   }
   await printChangeSet(changeSet, ledger, withColour(context.out, flags.color), {
     stat: flags.stat === true,
+    userRules,
     title: `Changes from #${from.trailers.seq} to #${to.trailers.seq}`,
   });
 }

@@ -12,7 +12,7 @@ import { applyChanges, settleInterrupted } from '../../session/apply-changes.ts'
 import { listChanges, summarizeChanges } from '../../session/changes.ts';
 import { formatDecided } from '../../tui/change-list.ts';
 import { confirm } from '../confirm.ts';
-import { type CommonFlags, type Context, createContext, withSignals } from '../context.ts';
+import { type CommonFlags, type Context, createContext, userRulesOf, withSignals } from '../context.ts';
 import { tellApplied } from '../finish-session.ts';
 import {
   canReview,
@@ -38,7 +38,7 @@ export async function review(id: string | undefined, flags: ReviewFlags): Promis
   const context = createContext(flags);
   await using stored = await openStored(context, id);
   process.exitCode = await withSignals(async (signal) => {
-    const request = await readRequest(stored, flags, signal);
+    const request = await readRequest(context, stored, flags, signal);
     const isByFlags = [flags.accept, flags.reject, flags.decisions, flags.apply].some(
       (flag) => flag !== undefined,
     );
@@ -58,6 +58,7 @@ export async function review(id: string | undefined, flags: ReviewFlags): Promis
 }
 
 async function readRequest(
+  context: Context,
   { ledger, session }: OpenedStoredSession,
   flags: ReviewFlags,
   signal: AbortSignal,
@@ -71,7 +72,7 @@ async function readRequest(
     id: session.record.id,
     folder: session.folder,
     ledger,
-    items: await listChanges(ledger, base.tree, final.tree),
+    items: await listChanges(ledger, base.tree, final.tree, undefined, userRulesOf(context)),
     tree: final.tree,
     ...(flags.mouse !== undefined && { mouse: flags.mouse }),
     signal,
@@ -87,7 +88,7 @@ async function decideByFlags(
 ): Promise<ExitCode> {
   const { id, items, folder } = request;
   const state =
-    flags.decisions === undefined ? openReview(context, request) : fromFile(request, flags.decisions);
+    flags.decisions === undefined ? await openReview(context, request) : fromFile(request, flags.decisions);
   takePatterns(state, flags);
   const isAnythingNamed = [flags.accept, flags.reject, flags.decisions].some((flag) => flag !== undefined);
   if (flags.apply !== undefined && flags.apply !== 'none' && !isAnythingNamed) {

@@ -3,7 +3,7 @@ import { toInertJson } from '../../headless/json-lines.ts';
 import { reviewItems, toSummary } from '../../review/review-item.ts';
 import { readTimeline } from '../../session/timeline.ts';
 import { formatEntryPage } from '../../tui/entry-page.ts';
-import { type CommonFlags, createContext } from '../context.ts';
+import { type CommonFlags, createContext, userRulesOf } from '../context.ts';
 import { entryRow } from '../entry-row.ts';
 import { openNamed } from '../find-entry.ts';
 import { printChangeSet } from '../print-change-set.ts';
@@ -15,6 +15,7 @@ export async function show(
   flags: CommonFlags & { stat?: boolean },
 ): Promise<void> {
   const context = createContext(flags);
+  const userRules = userRulesOf(context);
   const { stored, name } = await openNamed(context, first, second);
   await using opened = stored;
   const { ledger, session } = opened;
@@ -24,7 +25,7 @@ export async function show(
   const { steps } = await readTimeline(session.folder, await ledger.entries());
   const step = steps.get(entry.id) ?? { entry };
   if (context.json) {
-    const items = changeSet ? await reviewItems(changeSet, ledger) : [];
+    const items = changeSet ? await reviewItems(changeSet, ledger, { userRules }) : [];
     const row = {
       ...entryRow(session.record.id, step),
       ...(step.turn && { prompt: step.turn.prompt }),
@@ -39,6 +40,7 @@ export async function show(
   context.out.write('\n');
   await printChangeSet(changeSet, ledger, context.out, {
     stat: flags.stat === true,
+    userRules,
     title: 'Changes in this entry',
   });
 }
