@@ -1,8 +1,9 @@
 /** A review of a session's changes, on a screen or in plain lines, with its decisions kept as they are made. */
-import type { HostPath } from '../base/path-bytes.ts';
+import { type HostPath, showPath } from '../base/path-bytes.ts';
 import type { LedgerReader } from '../ledger/ledger.ts';
 import type { DecisionFile } from '../review/decision.ts';
 import { HunkSource } from '../review/hunk-source.ts';
+import { rebaseDecisions } from '../review/rebase.ts';
 import type { ReviewItem } from '../review/review-item.ts';
 import { ReviewState } from '../review/review-state.ts';
 import { loadDecisions, saveDecisions } from '../session/review-store.ts';
@@ -25,18 +26,37 @@ export interface ReviewRequest {
 }
 
 /** The state of a review as it was left: decisions about another tree are only kept where the change is the same. */
-export function openReview(context: Context, { folder, items, tree }: ReviewRequest): ReviewState {
+export async function openReview(context: Context, request: ReviewRequest): Promise<ReviewState> {
+  const { folder, items, tree } = request;
   const { file, damaged } = loadDecisions(folder);
   if (damaged !== undefined) {
     context.err.write(`The decisions of an earlier review could not be read; they are kept in ${damaged}.\n`);
   }
-  const isSame = file === undefined || file.tree === undefined || file.tree === tree;
-  if (!isSame) {
+  if (file?.tree === undefined || file.tree === tree) {
+    return new ReviewState(items, { tree, decisions: file?.decisions ?? [] });
+  }
+  const { kept, dropped } = await carryOver(request, file.tree, file.decisions);
+  if (dropped.length > 0) {
+    const names = dropped.slice(0, MAX_NAMES).map(showPath).join(', ');
+    const more = dropped.length > MAX_NAMES ? `, and ${dropped.length - MAX_NAMES} more` : '';
     context.err.write(
-      'The session went on since the last review: its decisions are about an earlier state and are not used.\n',
+      `The session went on since the last review. To be decided again, having changed: ${names}${more}\n`,
     );
   }
-  return new ReviewState(items, { tree, decisions: isSame ? (file?.decisions ?? []) : [] });
+  return new ReviewState(items, { tree, decisions: kept });
+}
+
+const MAX_NAMES = 10;
+
+async function carryOver(
+  { ledger, items }: ReviewRequest,
+  tree: string,
+  decisions: DecisionFile['decisions'],
+) {
+  const now = items.map(({ change }) => change);
+  const [first] = await ledger.entries();
+  const before = first && (await ledger.changes(first.tree, tree, { renames: true }));
+  return rebaseDecisions(decisions, before?.changes ?? [], now);
 }
 
 export function keepDecisions(folder: HostPath, file: DecisionFile): void {
@@ -58,7 +78,7 @@ export async function reviewChanges(
   request: ReviewRequest,
 ): Promise<{ outcome: ReviewOutcome; state: ReviewState }> {
   const { id, folder, ledger, items, tree, signal } = request;
-  const state = openReview(context, request);
+  const state = await openReview(context, request);
   const readBlob = (oid: string) => ledger.readBlob(oid);
   const source = new HunkSource(readBlob);
   const common = {
