@@ -5,13 +5,14 @@ import { SafeCoderError } from '../base/errors.ts';
 import { type HostPath, type RelPath, showPath } from '../base/path-bytes.ts';
 import type { FileMode } from '../diff/change-set.ts';
 import type { ApplyPlan, PlanItem, PlannedState } from '../review/apply-plan.ts';
-import type { Conflict, MergedPath } from './conflict.ts';
 import { HostChangedError } from './host-changed.ts';
 import { HostRoot, type RootId } from './host-root.ts';
 import type { ObjectFormat } from './host-state.ts';
-import type { Choice, Expectation, Intent, Refusal, Target } from './intent.ts';
+import type { Choice, Expectation, Intent, Target } from './intent.ts';
 import type { Identity } from './judge.ts';
 import { type Preflight, type PreflightOptions, preflightIntents } from './preflight.ts';
+import { type ApplyPreview, pickReports, type Reports, toPreview } from './preview.ts';
+import { problemsError } from './problems.ts';
 import { recoverRoot } from './recover.ts';
 import { type RunContext, type RunInit, type RunOptions, run, stepCounter, toApplyError } from './run.ts';
 import { StateStore } from './state-store.ts';
@@ -39,32 +40,10 @@ export interface ApplyOptions extends ProjectOptions {
   objectFormat: ObjectFormat;
 }
 
-export interface ApplyResult {
+export interface ApplyResult extends Reports {
   applied: RelPath[];
-  /** The host held the result already. */
-  unchanged: RelPath[];
-  /** Of what was applied: where the host's change and the agent's were put together. */
-  merged: MergedPath[];
-  /** Of what was applied: where both sides stand between markers, by choice; the caller exits with 6. */
-  marked: RelPath[];
-  /** Left as the host has them, by choice. */
-  kept: RelPath[];
-  /** Left alone because the host changed meanwhile; the caller exits with 6. */
-  conflicts: Conflict[];
-  /** Never written, whatever the person accepted. */
-  refused: Refusal[];
-  warnings: string[];
   /** Id of the record that undo goes by; undefined when nothing was written. */
   record: string | undefined;
-}
-
-/** What apply would do, as lists for a person; nothing is changed. */
-export interface ApplyPreview extends Omit<ApplyResult, 'applied' | 'record'> {
-  actions: { path: RelPath; action: 'add' | 'replace' | 'delete' }[];
-  createdFolders: RelPath[];
-  removedFolders: RelPath[];
-  /** What the host held where it changed, for {@link ProjectOptions.shown}. */
-  shown: ReadonlyMap<RelPath, string>;
 }
 
 /**
@@ -92,7 +71,7 @@ export async function previewPlan(options: ApplyOptions): Promise<ApplyPreview> 
 
 export interface Transaction {
   intents: Intent[];
-  preflight: Omit<PreflightOptions, 'identity' | 'choice' | 'shown'>;
+  preflight: Omit<PreflightOptions, 'identity' | 'choice' | 'shown' | 'stateDir'>;
   reverses?: string;
 }
 
@@ -131,6 +110,8 @@ async function attempts(
       const applied = found.ready.map(({ path }) => path);
       const result: ApplyResult = { ...pickReports(found), applied, record: undefined };
       if (found.ready.length === 0) return result;
+      const [problem, ...more] = found.problems;
+      if (problem) throw problemsError([problem, ...more]);
       const { id, kept } = await run(context, reverses === undefined ? init : { ...init, reverses }, found);
       result.record = id;
       result.warnings.push(...kept.map((name) => `Something unexpected was kept as ${showPath(name)}.`));
@@ -165,25 +146,6 @@ function refuseConflicts(found: Preflight): void {
   );
 }
 
-function pickReports(found: Preflight) {
-  const { unchanged, merged, marked, kept, conflicts, refused, warnings } = found;
-  return { unchanged, merged, marked, kept, conflicts, refused, warnings };
-}
-
-/** A preflight as lists for a person. */
-export function toPreview(found: Preflight): ApplyPreview {
-  return {
-    ...pickReports(found),
-    actions: found.ready.map((step) => ({
-      path: step.path,
-      action: step.new === undefined ? 'delete' : step.old === undefined ? 'add' : 'replace',
-    })),
-    createdFolders: found.createdFolders.map(({ path }) => path),
-    removedFolders: found.removedFolders.map(({ path }) => path),
-    shown: found.shown,
-  };
-}
-
 /** Opens the project's root and refuses one that overlaps Safe Coder's own state. */
 export function openRoot({
   root,
@@ -207,10 +169,10 @@ export function openRoot({
 
 /** Who and what the person chose, for a preflight. */
 export function facts(
-  options: Pick<ProjectOptions, 'choice' | 'shown'>,
-): Pick<PreflightOptions, 'identity' | 'choice' | 'shown'> {
-  const { choice, shown } = options;
-  return { identity: identity(), ...(choice && { choice }), ...(shown && { shown }) };
+  options: Pick<ProjectOptions, 'choice' | 'shown' | 'stateDir'>,
+): Pick<PreflightOptions, 'identity' | 'choice' | 'shown' | 'stateDir'> {
+  const { choice, shown, stateDir } = options;
+  return { identity: identity(), stateDir, ...(choice && { choice }), ...(shown && { shown }) };
 }
 
 function identity(): Identity {

@@ -48,7 +48,12 @@ export function sidesOf(
   };
 }
 
-function sideOf({ kind, executable, oid, sha256 }: Omit<ConflictSide, 'size'>): ConflictSide {
+function sideOf({
+  kind,
+  executable,
+  oid,
+  sha256,
+}: Pick<Expectation, 'kind' | 'executable' | 'oid' | 'sha256'>): ConflictSide {
   return {
     kind,
     executable,

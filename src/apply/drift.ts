@@ -163,11 +163,11 @@ function withBit({ kind, sha256, oid, load, isComposed }: Target, executable: bo
 
 function compose(bytes: Buffer, executable: boolean): Target {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return { kind: 'file', sha256, executable, load: async () => bytes, isComposed: true };
+  return { kind: 'file', sha256, executable, load: async () => bytes, isComposed: true, size: bytes.length };
 }
 
 /** The bytes at `path`, which are those of `mine`. Throws {@link HostChangedError} when they no longer are. */
-function readMine(root: HostRoot, path: RelPath, mine: HostEntry): Buffer {
+export function readMine(root: HostRoot, path: RelPath, mine: HostEntry): Buffer {
   const chunks: Buffer[] = [];
   root.within(path, (directory, name) => {
     const fd = openSync(

@@ -7,8 +7,8 @@ import type { Side, Step } from './journal.ts';
 export interface Expectation {
   kind: 'file' | 'symlink';
   executable: boolean;
-  oid?: string;
-  sha256?: string;
+  oid?: string | undefined;
+  sha256?: string | undefined;
   /** The bytes, for a merge with what the host holds instead; undefined when they can't be had any more. */
   load?(): Promise<Buffer | undefined>;
 }
@@ -19,6 +19,8 @@ export type Target = Side & {
   load(): Promise<Buffer>;
   /** The bytes are nowhere else: they are kept with the record, for undo to compare with. */
   isComposed?: boolean;
+  /** Of the bytes, once they are known. */
+  size?: number;
 };
 
 /**
@@ -44,6 +46,8 @@ export interface Intent {
 /** An intent that can go ahead, as a step. */
 export interface ReadyStep extends Step {
   intent: Intent;
+  /** Bytes of what is there. */
+  oldSize?: number;
 }
 
 /** A path that was left alone, and why, in words for a person. */

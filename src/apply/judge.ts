@@ -35,6 +35,7 @@ export type Ties = [RelPath, RelPath][];
 export interface JudgeOptions {
   format: ObjectFormat;
   identity: Identity;
+  mounts: ReadonlySet<RelPath>;
 }
 
 /** Looks at one path. Adds to `ties` what it can't go ahead without. */
@@ -48,6 +49,9 @@ export function judge(
   const state = root.read(intent.path, options.format);
   const verdict = (outcome: Verdict['outcome'], reason = ''): Verdict => ({ intent, state, outcome, reason });
   if (intent.target === undefined ? isGone(state) : holds(state, intent.target)) return verdict('unchanged');
+  if (options.mounts.has(intent.path)) return verdict('conflict', 'something is mounted there');
+  if (foldersAbove(intent.path).some((folder) => options.mounts.has(folder)))
+    return verdict('conflict', describeChange({ kind: 'blocked', depth: 0, what: 'mount' }));
   const isEntry = state.kind === 'file' || state.kind === 'symlink';
   if (intent.expected === undefined) {
     const reason = makeRoom(root, intent.path, state, removals, ties);

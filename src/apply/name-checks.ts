@@ -1,6 +1,14 @@
 /** What can't be accepted whatever the host holds: names, symlinks that lead out, names that collide. */
+import { lstatSync } from 'node:fs';
+import { errnoOf } from '../base/errors.ts';
 import { decodePath, type RelPath, showPath } from '../base/path-bytes.ts';
-import { collisionKey, findCollisions, pathFault, symlinkFault } from '../policy/apply-path.ts';
+import {
+  collisionKey,
+  findCollisions,
+  MAX_PATH_BYTES,
+  pathFault,
+  symlinkFault,
+} from '../policy/apply-path.ts';
 import { filesBelow, foldersAbove } from './folders.ts';
 import type { HostRoot } from './host-root.ts';
 import type { Intent } from './intent.ts';
@@ -18,7 +26,10 @@ export async function refuseNames(
   const refusals = new Map<RelPath, string>();
   const seen = new Set<RelPath>();
   for (const { path, target } of intents) {
-    const fault = pathFault(path) ?? (seen.has(path) ? 'the plan names it twice' : undefined);
+    const fault =
+      pathFault(path) ??
+      (seen.has(path) ? 'the plan names it twice' : undefined) ??
+      (target && lengthFault(root, path));
     seen.add(path);
     if (fault !== undefined) refusals.set(path, fault);
     else if (!options.isRestoring && target?.kind === 'symlink') {
@@ -45,6 +56,28 @@ export async function refuseNames(
     if (sibling !== undefined) refusals.set(path, `its name collides with ${showPath(sibling)}`);
   }
   return refusals;
+}
+
+/** Why the place is too narrow for the name, or undefined: file systems differ, and the project's own path counts as well. */
+function lengthFault(root: HostRoot, path: RelPath): string | undefined {
+  const bytes = Buffer.byteLength(root.path) + 1 + Buffer.byteLength(path);
+  if (bytes > MAX_PATH_BYTES) return `its whole path would be longer than ${MAX_PATH_BYTES} bytes`;
+  const isShort = path
+    .split('/')
+    .every((part) => Buffer.byteLength(part) <= SHORT_NAME_BYTES || fits(root, part));
+  return isShort ? undefined : 'its name is too long for this file system';
+}
+
+/** Every file system that we know takes names of so many bytes; eCryptfs takes 143. */
+const SHORT_NAME_BYTES = 140;
+
+function fits(root: HostRoot, name: string): boolean {
+  try {
+    lstatSync(root.handle.entry(name), { throwIfNoEntry: false });
+    return true;
+  } catch (error) {
+    return errnoOf(error) !== 'ENAMETOOLONG';
+  }
 }
 
 /** A name beside the path, or beside a folder above it, that a file system which folds case would take for the same. */

@@ -2,17 +2,20 @@
  * Looks before anything is touched: which intents can go ahead, which meet a host that changed, which are refused whatever
  * the host holds. Reads only.
  */
-import { type RelPath, showPath } from '../base/path-bytes.ts';
+import { type HostPath, type RelPath, showPath } from '../base/path-bytes.ts';
 import { type Conflict, type MergedPath, sidesOf } from './conflict.ts';
 import { type DriftOptions, hostDigest, settleDrift } from './drift.ts';
 import { foldersAbove, foldersToCreate, foldersToRemove } from './folders.ts';
+import { type GitState, readGitState } from './git-state.ts';
 import type { HostRoot } from './host-root.ts';
 import type { ObjectFormat } from './host-state.ts';
 import type { Intent, ReadyStep, Refusal } from './intent.ts';
 import type { Folder } from './journal.ts';
 import { type Identity, judge, type Ties, type Verdict } from './judge.ts';
+import { mountsBelow } from './mounts.ts';
 import { refuseNames } from './name-checks.ts';
 import { keepPermissions, toSide } from './permissions.ts';
+import { findProblems, type Problem } from './problems.ts';
 
 /** What will be done, before it is done. */
 export interface Preflight {
@@ -29,6 +32,8 @@ export interface Preflight {
   refused: Refusal[];
   createdFolders: Folder[];
   removedFolders: Folder[];
+  /** What stands in the way of all that is ready. */
+  problems: Problem[];
   warnings: string[];
   /** {@link hostDigest} of each path where the host held something else than expected. */
   shown: ReadonlyMap<RelPath, string>;
@@ -43,6 +48,8 @@ export interface PreflightOptions extends DriftOptions {
   /** Modes that folders had before they were removed. */
   folderModes?: ReadonlyMap<RelPath, Folder>;
   identity: Identity;
+  /** Safe Coder's own state folder, which needs room too. */
+  stateDir: HostPath;
 }
 
 export async function preflightIntents(
@@ -54,21 +61,62 @@ export async function preflightIntents(
   const removals = new Set(intents.filter((i) => i.target === undefined).map((i) => i.path));
   const refusals = await refuseNames(root, intents, removals, options);
   const ties: Ties = [];
+  const git = readGitState(
+    root,
+    intents.map(({ path }) => path),
+  );
+  const mounts = mountsBelow(root);
   for (const intent of intents) {
     const refusal = refusals.get(intent.path);
     verdicts.set(
       intent.path,
       refusal === undefined
-        ? judge(root, intent, removals, ties, options)
+        ? judge(root, intent, removals, ties, { ...options, mounts })
         : { intent, state: { kind: 'absent' }, outcome: 'refused', reason: refusal },
     );
   }
   const drifted = [...verdicts.values()].filter(({ isDrift }) => isDrift);
   const shown = new Map(drifted.map(({ intent, state }) => [intent.path, hostDigest(state)]));
   await settleDrift(root, verdicts, options);
+  holdUnmerged(verdicts, git, options);
   tieGroups(intents, ties);
   spreadFailures(verdicts, ties);
-  return { ...summarise(root, [...verdicts.values()], options), shown };
+  const found = summarise(root, [...verdicts.values()], options);
+  await measure(found.ready);
+  const problems = findProblems(root, found, options.stateDir);
+  return { ...found, shown, problems, warnings: [...found.warnings, ...git.warnings] };
+}
+
+/** A path in the middle of a merge of git's is written only when somebody said so. */
+function holdUnmerged(
+  verdicts: Map<RelPath, Verdict>,
+  { unmerged }: GitState,
+  { choice }: PreflightOptions,
+): void {
+  for (const path of unmerged) {
+    const verdict = verdicts.get(path);
+    if (verdict?.outcome !== 'ready' || (verdict.intent.choice ?? choice) !== undefined) continue;
+    verdicts.set(path, {
+      ...verdict,
+      outcome: 'conflict',
+      reason: 'git has an unfinished merge of it',
+      isDrift: true,
+      choices: ['mine', 'theirs'],
+    });
+  }
+}
+
+/** Looks how large things are; what is small is read now and not again. */
+async function measure(steps: readonly ReadyStep[]): Promise<void> {
+  let budget = 64 << 20;
+  for (const { intent } of steps) {
+    const { target } = intent;
+    if (target === undefined || target.size !== undefined) continue;
+    const bytes = await target.load();
+    target.size = bytes.length;
+    budget -= bytes.length;
+    if (budget > 0) target.load = async () => bytes;
+  }
 }
 
 function tieGroups(intents: readonly Intent[], ties: Ties): void {
@@ -105,7 +153,7 @@ function summarise(
   root: HostRoot,
   verdicts: readonly Verdict[],
   options: PreflightOptions,
-): Omit<Preflight, 'shown'> {
+): Omit<Preflight, 'shown' | 'problems'> {
   const pick = (outcome: Verdict['outcome']) => verdicts.filter((verdict) => verdict.outcome === outcome);
   const refusal = ({ intent, reason }: Verdict): Refusal => ({ path: intent.path, reason });
   const ready = pick('ready').map((verdict) => toStep(verdict));
@@ -133,9 +181,12 @@ function summarise(
 function toStep({ intent, state }: Verdict): ReadyStep {
   const step: ReadyStep = { path: intent.path, intent };
   if (intent.group !== undefined) step.group = intent.group;
-  if (state.kind === 'file' || state.kind === 'symlink') step.old = toSide(state);
+  if (state.kind === 'file' || state.kind === 'symlink') {
+    step.old = toSide(state);
+    step.oldSize = state.size;
+  }
   if (intent.target !== undefined) {
-    const { load: _, isComposed: __, ...side } = intent.target;
+    const { load: _, isComposed: __, size: ___, ...side } = intent.target;
     step.new = side;
   }
   return step;

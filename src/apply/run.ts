@@ -216,7 +216,7 @@ function makeRecord(root: HostRoot, init: RunInit, preflight: Preflight): ApplyR
     ...init,
     at: new Date().toISOString(),
     root: { path: root.path, ...root.id },
-    steps: preflight.ready.map(({ intent: _, ...step }): Step => step),
+    steps: preflight.ready.map(({ intent: _, oldSize: __, ...step }): Step => step),
     kept: [],
     createdFolders: preflight.createdFolders,
     removedFolders: preflight.removedFolders,

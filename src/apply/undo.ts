@@ -3,24 +3,23 @@ import { createHash } from 'node:crypto';
 import { SafeCoderError } from '../base/errors.ts';
 import type { RelPath } from '../base/path-bytes.ts';
 import {
-  type ApplyPreview,
   type ApplyResult,
   facts,
   openRoot,
   type ProjectOptions,
   type Transaction,
-  toPreview,
   transact,
 } from './apply.ts';
 import type { Intent } from './intent.ts';
 import type { ApplyRecord, Side, Step } from './journal.ts';
 import { readKept } from './kept-content.ts';
 import { preflightIntents } from './preflight.ts';
+import { type ApplyPreview, toPreview } from './preview.ts';
 import { StateStore } from './state-store.ts';
 
 export interface UndoOptions extends ProjectOptions {
-  /** A blob of the session's ledger by its id: what was applied, to tell later edits from it. */
-  readBlob?: (oid: string) => Promise<Buffer>;
+  /** A blob of the session's ledger by its id, undefined when it can't be had: what was applied, to tell edits from it. */
+  readBlob?: (oid: string) => Promise<Buffer | undefined>;
 }
 
 /**
@@ -42,11 +41,14 @@ export function redo(options: UndoOptions): Promise<ApplyResult> {
   );
 }
 
-/** What {@link undo} would do now; nothing is changed. */
-export async function previewUndo(options: UndoOptions): Promise<ApplyPreview> {
+/** What {@link undo} (or {@link redo}) would do now; nothing is changed. */
+export async function previewUndo(
+  options: UndoOptions,
+  which: 'undo' | 'redo' = 'undo',
+): Promise<ApplyPreview> {
   using root = openRoot(options);
   const store = new StateStore(options.stateDir);
-  const { intents, preflight } = reverse(store, options, pickUndo);
+  const { intents, preflight } = reverse(store, options, which === 'undo' ? pickUndo : pickRedo);
   return toPreview(await preflightIntents(root, intents, { ...preflight, ...facts(options) }));
 }
 
@@ -127,5 +129,5 @@ async function findContent(
   if (keeper) return readKept(store.keptFile(keeper), keeper.kept, sha256);
   if (oid === undefined || readBlob === undefined) return undefined;
   const bytes = await readBlob(oid);
-  return createHash('sha256').update(bytes).digest('hex') === sha256 ? bytes : undefined;
+  return bytes && createHash('sha256').update(bytes).digest('hex') === sha256 ? bytes : undefined;
 }

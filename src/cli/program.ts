@@ -57,12 +57,14 @@ function refuseMore(command: string, words: readonly string[], most: number): vo
   });
 }
 
-function count(value: string): number {
+const atLeast = (least: number) => (value: string) => {
   const number = Number(value);
-  if (!Number.isInteger(number) || number < 1)
-    throw new InvalidArgumentError('It must be a whole number of 1 or more.');
+  if (!/^\d+$/.test(value) || number < least)
+    throw new InvalidArgumentError(`It must be a whole number of ${least} or more.`);
   return number;
-}
+};
+
+const count = atLeast(1);
 
 const applyOption = () =>
   new Option('--apply <what>', 'which changes to apply at the end')
@@ -118,9 +120,10 @@ function addLedgerCommands(program: Command): void {
   const reading = (name: string) =>
     faceOptions(program.command(name)).option('--path <dir>', 'the project (default: here)');
   reading('sessions')
-    .description('list sessions')
+    .argument('[text]', 'only those with this text in title, id, project or model')
+    .description('list sessions: state, entries, size')
     .option('--all', 'of all projects')
-    .action(async (options) => (await import('./commands/sessions.ts')).sessions(options));
+    .action(async (text, options) => (await import('./commands/sessions.ts')).sessions(text, options));
   reading('log')
     .argument('[id]', 'the session (default: the newest of this project)')
     .description('what happened, step by step')
@@ -164,6 +167,13 @@ function addLedgerCommands(program: Command): void {
     );
 }
 
+const onConflict = () =>
+  new Option('--on-conflict <choice>', 'where both sides changed the same lines').choices([
+    'mine',
+    'theirs',
+    'markers',
+  ]);
+
 function addApplyCommands(program: Command): void {
   const writing = (name: string) =>
     faceOptions(program.command(name))
@@ -191,20 +201,34 @@ function addApplyCommands(program: Command): void {
     .option('--reject <glob>', 'not these files (repeatable)', collect)
     .option('--decisions <file>', 'decisions as JSON')
     .option('--safe', 'only what carries no risk')
+    .addOption(onConflict())
+    .option('--allow-mass-delete', 'also when many files go')
     .option('--dry-run', 'say what would be done')
     .action(async (id, options) => (await import('./commands/apply.ts')).apply(id, options));
   writing('undo')
     .argument('[id]', 'the session (default: the newest of this project)')
     .description('take back what was applied')
+    .addOption(onConflict())
+    .option('--redo', 'do again what was taken back last')
     .option('--dry-run', 'say what would be done')
     .action(async (id, options) => (await import('./commands/undo.ts')).undo(id, options));
   writing('rm')
-    .argument('<id...>', 'sessions to delete')
+    .argument('[id...]', 'sessions to delete')
     .description('delete sessions: their ledgers and conversations')
+    .option('--older-than <duration>', 'those last used longer ago, e.g. 30d; of this project')
+    .option('--all', 'all, of all projects; with --older-than those')
     .action(async (ids, options) => (await import('./commands/rm.ts')).rm(ids, options));
 }
 
 function addCareCommands(program: Command): void {
+  faceOptions(program.command('gc'))
+    .description('give disk back: what killed processes left, unused caches, ledgers packed anew')
+    .option('--older-than <duration>', 'also sessions last used longer ago, e.g. 30d')
+    .option('--keep <n>', 'also sessions, but for the newest n of each project', atLeast(0))
+    .option('--undo', 'of those sessions only what undo needs')
+    .option('--dry-run', 'say what would be done')
+    .option('--yes', 'do not ask')
+    .action(async (options) => (await import('./commands/gc.ts')).gc(options));
   faceOptions(program.command('doctor'))
     .description('what works here, what does not, and the mend')
     .action(async (options) => (await import('./commands/doctor.ts')).doctor(options));

@@ -1,6 +1,8 @@
 /** From a selection to files in the project: plan, apply, and the ledger's knowledge of it. */
-import { type ApplyResult, applyPlan } from '../apply/apply.ts';
+import { type ApplyOptions, type ApplyResult, applyPlan, previewPlan } from '../apply/apply.ts';
+import { type ConflictContents, readConflict } from '../apply/conflict-contents.ts';
 import type { RootId } from '../apply/host-root.ts';
+import type { ApplyPreview } from '../apply/preview.ts';
 import { type Recovery, recover } from '../apply/recover.ts';
 import type { Emit } from '../base/events.ts';
 import { type HostPath, type RelPath, showPath } from '../base/path-bytes.ts';
@@ -26,25 +28,30 @@ export interface ApplyRequest {
   state: HostPath;
   emit: Emit;
   signal: AbortSignal;
+  /** For conflicts whose decision says nothing. */
+  choice?: ApplyOptions['choice'];
+  /** What a preview showed; see {@link ApplyOptions}. */
+  shown?: ApplyOptions['shown'];
+}
+
+/** What {@link applyChanges} would do now; nothing is changed. */
+export async function previewChanges(request: ApplyRequest): Promise<ApplyPreview> {
+  return previewPlan(await toOptions(request));
+}
+
+/** Both sides of a path that conflicts, as they are now. */
+export async function readSidesOfConflict(request: ApplyRequest, path: RelPath): Promise<ConflictContents> {
+  return readConflict(await toOptions(request), path);
 }
 
 /** Writes what was accepted. Throws `apply/*`, `environment/disk-full`, `cancelled`; then the project is as it was. */
 export async function applyChanges(request: ApplyRequest): Promise<ApplyResult> {
-  const { reader, emit } = request;
-  const readBlob = (oid: string) => reader.readBlob(oid);
-  const plan = await planFromDecisions(request.items, request.decisions, readBlob);
-  const result = await applyPlan({
-    root: request.project,
-    ...(request.rootId === undefined ? {} : { rootId: request.rootId }),
-    stateDir: request.state,
-    session: request.session,
-    plan,
-    readBlob: planSource(plan, readBlob),
-    objectFormat: reader.objectFormat,
-    signal: request.signal,
-    onProgress: ({ phase, done, total }) =>
-      emit({ type: 'progress', phase: PHASES[phase], done, total, unit: 'files' }),
-  });
+  const { emit } = request;
+  const result = await applyPlan(await toOptions(request));
+  for (const { path } of result.merged) {
+    const message = `${showPath(path)} was merged: it had changed on the host as well.`;
+    emit({ type: 'warning', code: 'apply/merged', message });
+  }
   for (const message of result.warnings) emit({ type: 'warning', code: 'apply/note', message });
   for (const { path, reason } of result.refused) {
     emit({
@@ -54,6 +61,26 @@ export async function applyChanges(request: ApplyRequest): Promise<ApplyResult> 
     });
   }
   return result;
+}
+
+async function toOptions(request: ApplyRequest): Promise<ApplyOptions> {
+  const { reader, emit, rootId, choice, shown } = request;
+  const readBlob = (oid: string) => reader.readBlob(oid);
+  const plan = await planFromDecisions(request.items, request.decisions, readBlob);
+  return {
+    root: request.project,
+    ...(rootId && { rootId }),
+    stateDir: request.state,
+    session: request.session,
+    plan,
+    readBlob: planSource(plan, readBlob),
+    objectFormat: reader.objectFormat,
+    signal: request.signal,
+    onProgress: ({ phase, done, total }) =>
+      emit({ type: 'progress', phase: PHASES[phase], done, total, unit: 'files' }),
+    ...(choice && { choice }),
+    ...(shown && { shown }),
+  };
 }
 
 const PHASES = { keep: 'Keeping what is there', stage: 'Preparing files', publish: 'Applying' } as const;

@@ -1,23 +1,30 @@
 /** `apply`: write a stored session's changes to the project. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { previewPlan } from '../../apply/apply.ts';
-import { EXIT, errnoOf, SafeCoderError } from '../../base/errors.ts';
+import type { ApplyResult } from '../../apply/apply.ts';
+import type { ApplyPreview } from '../../apply/preview.ts';
+import { EXIT, type ExitCode, errnoOf, SafeCoderError } from '../../base/errors.ts';
 import type { EventBody } from '../../base/events.ts';
-import { type HostPath, showPath } from '../../base/path-bytes.ts';
+import { type HostPath, type RelPath, showPath } from '../../base/path-bytes.ts';
 import { toInertJson } from '../../headless/json-lines.ts';
 import type { Entry } from '../../ledger/ledger.ts';
-import { planSource } from '../../review/apply-plan.ts';
 import { type Decision, parseDecisions } from '../../review/decision.ts';
-import { planFromDecisions } from '../../review/plan.ts';
 import type { ReviewItem } from '../../review/review-item.ts';
 import { decideAll, decideByPatterns } from '../../review/select.ts';
-import { applyChanges, settleInterrupted } from '../../session/apply-changes.ts';
+import {
+  type ApplyRequest,
+  applyChanges,
+  previewChanges,
+  readSidesOfConflict,
+  settleInterrupted,
+} from '../../session/apply-changes.ts';
 import { listChanges, summarizeChanges } from '../../session/changes.ts';
 import { formatChanges, formatLeftOut } from '../../tui/change-list.ts';
+import { deletesMany, deletions, formatPlan } from '../apply-plan.ts';
 import { confirm } from '../confirm.ts';
-import { type CommonFlags, type Context, createContext, withSignals } from '../context.ts';
+import { type CommonFlags, type Context, createContext, userRulesOf, withSignals } from '../context.ts';
 import { tellApplied } from '../finish-session.ts';
+import { settleConflicts } from '../settle-conflicts.ts';
 import { createFace } from '../start-session.ts';
 import { openStored } from '../stored-session.ts';
 
@@ -28,6 +35,8 @@ export interface ApplyFlags extends CommonFlags {
   decisions?: string;
   safe?: boolean;
   dryRun?: boolean;
+  onConflict?: 'mine' | 'theirs' | 'markers';
+  allowMassDelete?: boolean;
 }
 
 export async function apply(id: string | undefined, flags: ApplyFlags): Promise<void> {
@@ -43,29 +52,17 @@ export async function apply(id: string | undefined, flags: ApplyFlags): Promise<
   if (base === undefined || final === undefined) {
     throw new SafeCoderError('session/damaged', `Session ${record.id} has no entry in its ledger.`);
   }
-  const items = await listChanges(stored.ledger, base.tree, final.tree);
+  const items = await listChanges(stored.ledger, base.tree, final.tree, undefined, userRulesOf(context));
   const decisions = decide(items, final.tree, flags);
-  const accepted = items.filter(
-    (_, index) => decisions[index]?.decision === 'accept' || isAccepted(decisions, items[index]),
-  );
+  const accepted = items.filter((item) => isAccepted(decisions, item));
   if (!context.json) context.err.write(formatChanges(summarizeChanges(accepted), context.err.style));
   if (!context.json) context.err.write(formatLeftOut(leftOutOf(entries), context.err.style));
   if (accepted.length === 0) {
     if (!context.json) context.err.write('There is nothing to apply.\n');
     return;
   }
-  if (flags.dryRun)
-    return preview(context, stored.ledger, record.project as HostPath, record.id, items, decisions);
-  if (
-    !(await confirm(
-      context,
-      `Write ${accepted.length === 1 ? 'this change' : `these ${accepted.length} changes`} to ${showPath(record.project)}?`,
-      flags.yes === true,
-    ))
-  )
-    return;
   process.exitCode = await withSignals(async (signal) => {
-    const done = await applyChanges({
+    const request: ApplyRequest = {
       project: record.project as HostPath,
       rootId: record.root,
       session: record.id,
@@ -75,21 +72,107 @@ export async function apply(id: string | undefined, flags: ApplyFlags): Promise<
       state: context.directories.state,
       emit,
       signal,
-    });
-    if (context.json) {
-      const { applied, conflicts, refused, unchanged } = done;
-      context.out.write(
-        `${toInertJson({ type: 'applied', at: new Date().toISOString(), session: record.id, applied, unchanged, conflicts, refused })}\n`,
-      );
-      return conflicts.length > 0 ? EXIT.conflict : EXIT.done;
-    }
-    if (done.unchanged.length > 0) context.err.write(`${done.unchanged.length} held these bytes already.\n`);
-    return tellApplied(context, record.project, record.id, done);
+      ...(flags.onConflict && { choice: flags.onConflict }),
+    };
+    if (flags.dryRun) return showDryRun(context, request);
+    const settled = await agree(context, request, flags);
+    if (settled === undefined) return EXIT.done;
+    return tell(context, record.project, record.id, await applyChanges(settled));
   });
 }
 
-function isAccepted(decisions: readonly Decision[], item: ReviewItem | undefined): boolean {
-  return decisions.some(({ path, decision }) => path === item?.change.path && decision !== 'reject');
+/** Shows the plan, lets conflicts be settled, and asks; undefined when the answer is no. */
+async function agree(
+  context: Context,
+  request: ApplyRequest,
+  flags: ApplyFlags,
+): Promise<ApplyRequest | undefined> {
+  let agreed = request;
+  let plan = await previewChanges(request);
+  showPlan(context, plan);
+  const canAsk = !flags.yes && !context.json && context.err.isTerminal && process.stdin.isTTY;
+  if (canAsk && plan.conflicts.some(({ choices }) => choices.length > 0)) {
+    const settled = await settleConflicts(context, plan.conflicts, (path) =>
+      readSidesOfConflict(request, path),
+    );
+    agreed = { ...request, decisions: withSettled(request, settled) };
+    const before = plan.shown;
+    plan = await previewChanges({ ...agreed, shown: before });
+    showPlan(context, plan);
+  }
+  // What stands in the way is told by apply itself, all of it.
+  if (plan.problems.length === 0) {
+    if (deletesMany(plan) && !flags.allowMassDelete) await askAboutDeletions(context, plan, canAsk === true);
+    const count = plan.actions.length;
+    const what = count === 1 ? 'this change' : `these ${count} changes`;
+    const question = `Write ${what} to ${showPath(request.project)}?`;
+    if (count > 0 && !(await confirm(context, question, flags.yes === true))) return undefined;
+  }
+  return { ...agreed, shown: plan.shown };
+}
+
+/** `--yes` does not speak for many deletions: it is often there by habit. */
+async function askAboutDeletions(context: Context, plan: ApplyPreview, canAsk: boolean): Promise<void> {
+  const count = deletions(plan);
+  if (canAsk && (await confirm(context, `${count} files will be deleted. Is that meant?`, false))) return;
+  throw new SafeCoderError('apply/refused', `This would delete ${count} files.`, {
+    hint: 'Nothing was changed. Look at them with --dry-run; --allow-mass-delete lets it happen.',
+  });
+}
+
+/** The decisions with what was chosen about conflicts; a conflict may be named by a renamed file's old path. */
+function withSettled(
+  { items, decisions }: ApplyRequest,
+  settled: Awaited<ReturnType<typeof settleConflicts>>,
+): Decision[] {
+  const sources = new Map(items.map(({ change }) => [change.path as string, change.from]));
+  return decisions.map((decision) => {
+    const from = sources.get(decision.path);
+    const choice = settled.get(decision.path as RelPath) ?? (from && settled.get(from));
+    return choice === undefined ? decision : { ...decision, ...choice };
+  });
+}
+
+function showPlan(context: Context, plan: ApplyPreview): void {
+  if (context.json) return;
+  context.err.write(`\n${formatPlan(plan, context.err.style)}`);
+  for (const warning of plan.warnings) context.err.write(`${context.err.style.red('!')} ${warning}\n`);
+}
+
+async function showDryRun(context: Context, request: ApplyRequest): Promise<ExitCode> {
+  const plan = await previewChanges(request);
+  const { shown: _, ...facts } = plan;
+  if (context.json) {
+    const head = { type: 'apply.preview', at: new Date().toISOString(), session: request.session };
+    context.out.write(`${toInertJson({ ...head, ...facts, massDeletion: deletesMany(plan) })}\n`);
+  } else context.out.write(formatPlan(plan, context.out.style));
+  if (plan.problems.length > 0) return EXIT.environment;
+  return plan.conflicts.length + plan.marked.length > 0 ? EXIT.conflict : EXIT.done;
+}
+
+function tell(context: Context, project: string, session: string, done: ApplyResult): ExitCode {
+  const code = done.conflicts.length + done.marked.length > 0 ? EXIT.conflict : EXIT.done;
+  if (context.json) {
+    const { record: _, warnings: __, ...facts } = done;
+    context.out.write(
+      `${toInertJson({ type: 'applied', at: new Date().toISOString(), session, ...facts })}\n`,
+    );
+    return code;
+  }
+  if (done.unchanged.length > 0) context.err.write(`${done.unchanged.length} held these bytes already.\n`);
+  tellApplied(context, project, session, done);
+  for (const path of done.marked)
+    context.err.write(
+      `${context.err.style.red('✗')} ${showPath(path)} holds conflict markers: settle them\n`,
+    );
+  const canChoose = done.conflicts.some(({ choices }) => choices.length > 0);
+  if (canChoose)
+    context.err.write('To settle conflicts: safe-coder apply --on-conflict mine|theirs|markers\n');
+  return code;
+}
+
+function isAccepted(decisions: readonly Decision[], item: ReviewItem): boolean {
+  return decisions.some(({ path, decision }) => path === item.change.path && decision !== 'reject');
 }
 
 function decide(items: readonly ReviewItem[], tree: string, flags: ApplyFlags): Decision[] {
@@ -135,35 +218,4 @@ function readDecisions(file: string): string {
       { cause: error },
     );
   }
-}
-
-async function preview(
-  context: Context,
-  reader: Parameters<typeof applyChanges>[0]['reader'],
-  root: HostPath,
-  session: string,
-  items: readonly ReviewItem[],
-  decisions: readonly Decision[],
-): Promise<void> {
-  const readBlob = (oid: string) => reader.readBlob(oid);
-  const plan = await planFromDecisions(items, decisions, readBlob);
-  const found = await previewPlan({
-    root,
-    session,
-    stateDir: context.directories.state,
-    plan,
-    readBlob: planSource(plan, readBlob),
-    objectFormat: reader.objectFormat,
-  });
-  if (context.json) {
-    context.out.write(
-      `${toInertJson({ type: 'apply.preview', at: new Date().toISOString(), session, ...found })}\n`,
-    );
-    return;
-  }
-  for (const { path, action } of found.actions) context.out.write(`${action.padEnd(8)} ${showPath(path)}\n`);
-  for (const { path, reason } of found.conflicts)
-    context.out.write(`conflict ${showPath(path)}: ${reason}\n`);
-  for (const { path, reason } of found.refused) context.out.write(`refused  ${showPath(path)}: ${reason}\n`);
-  if (found.conflicts.length > 0) process.exitCode = EXIT.conflict;
 }

@@ -1,64 +1,107 @@
 /** `undo`: take back what was applied. */
-import { previewUndo, undo as undoApply } from '../../apply/undo.ts';
-import { EXIT } from '../../base/errors.ts';
+import type { ApplyResult } from '../../apply/apply.ts';
+import { previewUndo, redo, type UndoOptions, undo as undoApply } from '../../apply/undo.ts';
+import { EXIT, type ExitCode, SafeCoderError } from '../../base/errors.ts';
 import type { EventBody } from '../../base/events.ts';
 import { type HostPath, showPath } from '../../base/path-bytes.ts';
 import { toInertJson } from '../../headless/json-lines.ts';
 import { settleInterrupted } from '../../session/apply-changes.ts';
 import { SessionStore } from '../../session/store.ts';
+import { formatPlan } from '../apply-plan.ts';
 import { confirm } from '../confirm.ts';
-import { type CommonFlags, createContext, withSignals } from '../context.ts';
+import { type CommonFlags, type Context, createContext, withSignals } from '../context.ts';
 import { createFace } from '../start-session.ts';
+import { type OpenedStoredSession, openStored } from '../stored-session.ts';
 
-export async function undo(
-  id: string | undefined,
-  flags: CommonFlags & { yes?: boolean; dryRun?: boolean },
-): Promise<void> {
+export interface UndoFlags extends CommonFlags {
+  yes?: boolean;
+  dryRun?: boolean;
+  redo?: boolean;
+  onConflict?: 'mine' | 'theirs' | 'markers';
+}
+
+export async function undo(id: string | undefined, flags: UndoFlags): Promise<void> {
   const context = createContext(flags);
   const face = createFace(context);
   const { record } = new SessionStore(context.directories.state).find(id, context.project);
   const emit = (event: EventBody) =>
     face.show({ ...event, at: new Date().toISOString(), session: record.id });
   await settleInterrupted(context.directories.state, emit);
-  const options = {
+  await using ledger = new LazyLedger(context, record.id);
+  const options: UndoOptions = {
     root: record.project as HostPath,
     stateDir: context.directories.state,
     session: record.id,
+    readBlob: (oid) => ledger.readBlob(oid),
+    ...(flags.onConflict && { choice: flags.onConflict }),
   };
-  const found = await previewUndo(options);
-  if (!context.json) {
-    for (const { path, action } of found.actions) context.err.write(`  ${DID[action]} ${showPath(path)}\n`);
-    for (const { path, reason } of found.conflicts)
-      context.err.write(`  left alone  ${showPath(path)}: ${reason}\n`);
-  } else if (flags.dryRun) {
-    context.out.write(
-      `${toInertJson({ type: 'undo.preview', at: new Date().toISOString(), session: record.id, ...found })}\n`,
-    );
-  }
+  const { shown, ...found } = await previewUndo(options, flags.redo ? 'redo' : 'undo');
+  if (!context.json) context.err.write(formatPlan({ ...found, shown }, context.err.style));
   if (flags.dryRun) {
-    if (found.conflicts.length > 0) process.exitCode = EXIT.conflict;
+    if (context.json) print(context, 'undo.preview', record.id, found);
+    process.exitCode = codeOf(found);
     return;
   }
-  if (!(await confirm(context, `Take this back in ${showPath(record.project)}?`, flags.yes === true))) return;
+  const question = `${flags.redo ? 'Do this again' : 'Take this back'} in ${showPath(record.project)}?`;
+  if (found.actions.length > 0 && !(await confirm(context, question, flags.yes === true))) return;
   process.exitCode = await withSignals(async (signal) => {
-    const done = await undoApply({ ...options, signal });
-    const { applied, conflicts, refused, warnings } = done;
-    for (const message of warnings) emit({ type: 'warning', code: 'apply/note', message });
+    const done = await (flags.redo ? redo : undoApply)({ ...options, shown, signal });
+    for (const message of done.warnings) emit({ type: 'warning', code: 'apply/note', message });
     if (context.json) {
-      context.out.write(
-        `${toInertJson({ type: 'undone', at: new Date().toISOString(), session: record.id, undone: applied, conflicts, refused })}\n`,
-      );
-    } else {
-      const { style } = context.err;
-      if (applied.length > 0)
-        context.err.write(
-          `${style.green('✓')} ${applied.length === 1 ? '1 file is' : `${applied.length} files are`} as before\n`,
-        );
-      for (const { path, reason } of conflicts)
-        context.err.write(`${style.red('✗')} ${showPath(path)} was left alone: ${reason}\n`);
-    }
-    return conflicts.length > 0 ? EXIT.conflict : EXIT.done;
+      const { applied: undone, record: _, warnings: __, ...facts } = done;
+      print(context, flags.redo ? 'redone' : 'undone', record.id, {
+        [flags.redo ? 'redone' : 'undone']: undone,
+        ...facts,
+      });
+    } else tell(context, done, flags.redo === true);
+    return codeOf(done);
   });
 }
 
-const DID = { add: 'bring back ', replace: 'restore    ', delete: 'remove     ' } as const;
+function print(context: Context, type: string, session: string, facts: object): void {
+  context.out.write(`${toInertJson({ type, at: new Date().toISOString(), session, ...facts })}\n`);
+}
+
+function codeOf({ conflicts, marked }: Pick<ApplyResult, 'conflicts' | 'marked'>): ExitCode {
+  return conflicts.length + marked.length > 0 ? EXIT.conflict : EXIT.done;
+}
+
+function tell({ err }: Context, { applied, conflicts, marked }: ApplyResult, isRedo: boolean): void {
+  const files = applied.length === 1 ? '1 file is' : `${applied.length} files are`;
+  const how = isRedo ? 'as applied' : 'as before';
+  if (applied.length > 0) err.write(`${err.style.green('✓')} ${files} ${how}\n`);
+  for (const path of marked)
+    err.write(`${err.style.red('✗')} ${showPath(path)} holds conflict markers: settle them\n`);
+  for (const { path, reason } of conflicts)
+    err.write(`${err.style.red('✗')} ${showPath(path)} was left alone: ${reason}\n`);
+  if (conflicts.some(({ choices }) => choices.length > 0))
+    err.write('To settle conflicts: safe-coder undo --on-conflict mine|theirs|markers\n');
+}
+
+/** The session's ledger, opened when something of it is needed: taking back works without it. */
+class LazyLedger implements AsyncDisposable {
+  readonly #context: Context;
+  readonly #session: string;
+  #opened: OpenedStoredSession | undefined;
+
+  constructor(context: Context, session: string) {
+    this.#context = context;
+    this.#session = session;
+  }
+
+  /** A blob, or undefined when the ledger is gone or damaged. */
+  async readBlob(oid: string): Promise<Buffer | undefined> {
+    try {
+      this.#opened ??= await openStored(this.#context, this.#session);
+      return await this.#opened.ledger.readBlob(oid);
+    } catch (error) {
+      // Without the blob an edited file is left alone, and named.
+      if (error instanceof SafeCoderError && error.code.startsWith('ledger/')) return undefined;
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#opened?.[Symbol.asyncDispose]();
+  }
+}

@@ -58,9 +58,9 @@ describe('applyPlan', () => {
   it('lists everything first without changing anything', async () => {
     const project = makeProject(BEFORE, AFTER);
     const preview = await previewPlan({ ...project, plan: { items: planItems(BEFORE, AFTER) } });
-    expect(preview.actions).toContainEqual({ path: 'src/old/gone.ts', action: 'delete' });
-    expect(preview.actions).toContainEqual({ path: 'src/main.ts', action: 'replace' });
-    expect(preview.actions).toContainEqual({ path: 'docs/b.md', action: 'add' });
+    expect(preview.actions).toContainEqual({ path: 'src/old/gone.ts', action: 'delete', bytes: 0 });
+    expect(preview.actions).toContainEqual({ path: 'src/main.ts', action: 'replace', bytes: 4 });
+    expect(preview.actions).toContainEqual({ path: 'docs/b.md', action: 'add', bytes: 5 });
     expect(preview.removedFolders).toContain('src/old');
     expect(preview.createdFolders).toEqual(expect.arrayContaining(['new', 'new/deep']));
     expect(readTree(project.root)).toEqual(BEFORE);
