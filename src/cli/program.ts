@@ -82,6 +82,7 @@ export function buildProgram(): Command {
     .showSuggestionAfterError()
     .configureHelp({ sortSubcommands: false });
   addWorkCommands(program);
+  addRewindCommands(program);
   addLedgerCommands(program);
   addApplyCommands(program);
   addCareCommands(program);
@@ -100,6 +101,8 @@ function addWorkCommands(program: Command): void {
     .option('--max-turns <n>', 'the most model requests', count)
     .option('--max-cost <usd>', 'the most it may cost')
     .option('--timeout <duration>', 'the longest it may take, e.g. 10m')
+    .option('--resume [id]', 'go on with a session (default: the newest of this project)')
+    .option('--fork <entry>', 'go on from an entry of that session, in a new one')
     .action(async (task, options) => (await import('./commands/run.ts')).run(task, options));
 
   faceOptions(sandboxOptions(program.command('exec')))
@@ -114,6 +117,37 @@ function addWorkCommands(program: Command): void {
     .description('an interactive shell in the sandbox')
     .addOption(applyOption())
     .action(async (options) => (await import('./commands/shell.ts')).shell(options));
+}
+
+function addRewindCommands(program: Command): void {
+  const goingOn = (name: string) =>
+    faceOptions(modelOptions(sandboxOptions(program.command(name))))
+      .option('-p, --prompt <text>', 'do one task without a person, as run does')
+      .addOption(applyOption());
+  const session = new Option('--session <id>', 'the session (default: the newest of this project)');
+  goingOn('resume')
+    .argument('[id]', 'the session (default: the newest of this project)')
+    .description('go on with a session where it ended')
+    .action(async (id, options) => (await import('./commands/resume.ts')).resume(id, options));
+  goingOn('fork')
+    .argument('<entry>', 'where to begin: #7, 7, a label, the beginning of an id')
+    .addOption(session)
+    .description('a new session that begins at an entry of another one')
+    .action(async (entry, options) => (await import('./commands/resume.ts')).fork(entry, options));
+  const marking = (name: string) =>
+    faceOptions(program.command(name))
+      .option('--path <dir>', 'the project (default: here)')
+      .addOption(session);
+  marking('snapshot')
+    .argument('<label>', 'the name')
+    .description('name the last state of a session')
+    .action(async (label, options) => (await import('./commands/rollback.ts')).snapshot(label, options));
+  marking('rollback')
+    .argument('<entry>', 'where to go back to: #7, 7, a label, the beginning of an id')
+    .option('--files', 'only the files')
+    .option('--conversation', 'only the conversation')
+    .description('take a session back to an entry; the project on disk is not touched')
+    .action(async (entry, options) => (await import('./commands/rollback.ts')).rollback(entry, options));
 }
 
 function addLedgerCommands(program: Command): void {
@@ -165,6 +199,19 @@ function addLedgerCommands(program: Command): void {
     .action(async (first, second, options) =>
       (await import('./commands/blame.ts')).blame(first, second, options),
     );
+  reading('export')
+    .argument('[id]', 'the session (default: the newest of this project)')
+    .description("take a session's work, or its whole trail, elsewhere")
+    .option('--patch', 'the changes as a patch, to standard output unless --output says otherwise')
+    .option('--steps', 'with --patch: one mail for each entry, for git am')
+    .option('--bundle', 'the whole ledger as a bundle that git clone takes')
+    .option('--branch <name>', "the changes as commits on a new branch of the project's own repository")
+    .option('--squash', 'with --branch: one commit instead of one for each entry')
+    .option('--html', 'the session as one page to read')
+    .option('--accepted', 'with --patch and --branch: only what was accepted in the review')
+    .option('--output <file>', 'where to write')
+    .option('--force', 'replace a file or move a branch that is there already')
+    .action(async (id, options) => (await import('./commands/export.ts')).exportSession(id, options));
 }
 
 const onConflict = () =>

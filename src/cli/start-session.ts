@@ -12,8 +12,9 @@ import type { Model } from '../providers/model.ts';
 import { settleInterrupted } from '../session/apply-changes.ts';
 import { chooseBackend } from '../session/choose-backend.ts';
 import { Session } from '../session/session.ts';
+import type { StoredSession } from '../session/store.ts';
 import { EventPrinter } from '../tui/event-printer.ts';
-import type { Context } from './context.ts';
+import { type Context, userRulesOf } from './context.ts';
 import { checkToolchain, findNodeFolder } from './toolchain.ts';
 
 /** The program's own root: where the guest agent and the examples are. */
@@ -45,29 +46,32 @@ export interface StartOptions {
   title: string;
   model?: Model;
   project?: HostPath;
+  /** A stored session to go on with, instead of a new one. */
+  stored?: StoredSession | undefined;
   signal: AbortSignal;
 }
 
 /** Settles what was interrupted, chooses the backend and starts a session. Throws what those throw. */
-export async function startSession(context: Context, face: Face, options: StartOptions): Promise<Session> {
+export async function startSession(context: Context, shown: Face, options: StartOptions): Promise<Session> {
   await settleInterrupted(context.directories.state, (event) =>
-    face.show({ ...event, at: new Date().toISOString(), session: '' }),
+    shown.show({ ...event, at: new Date().toISOString(), session: '' }),
   );
-  const backend = await chooseBackend(context.config.settings, await createBackends(context, face));
+  const backend = await chooseBackend(context.config.settings, await createBackends(context, shown));
   try {
-    return await Session.start({
-      face: options.face,
-      title: options.title,
-      project: options.project ?? context.project,
+    const common = {
       home: context.home,
       directories: context.directories,
       settings: context.config.settings,
       backend,
       ...(options.model ? { model: options.model } : {}),
       ...(context.environment.SSH_AUTH_SOCK ? { agentSocket: context.environment.SSH_AUTH_SOCK } : {}),
-      onEvent: face.show,
+      userRules: userRulesOf(context),
+      onEvent: shown.show,
       signal: options.signal,
-    });
+    };
+    if (options.stored) return await Session.resume(common, options.stored);
+    const { face, title, project = context.project } = options;
+    return await Session.start({ ...common, face, title, project });
   } catch (error) {
     throw withCacheHint(error, context.directories.cache);
   }

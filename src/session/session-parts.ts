@@ -7,6 +7,7 @@ import type { Directories } from '../config/directories.ts';
 import type { Settings } from '../config/schema.ts';
 import type { SpawnEnd } from '../guest/guest.ts';
 import type { LedgerWriter } from '../ledger/writer.ts';
+import type { UserRules } from '../policy/risk/user-rules.ts';
 import type { Model } from '../providers/model.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Conversation } from './conversation.ts';
@@ -30,6 +31,8 @@ export interface SessionOptions {
   signal: AbortSignal;
   /** Where ssh-agent listens, for keys that sign the ledger. */
   agentSocket?: string;
+  /** Risk rules of the user's own. */
+  userRules?: UserRules;
   now?: () => Date;
 }
 

@@ -3,6 +3,8 @@
  * commands, the change set, apply. Whoever starts a session owns it and ends it; then the guest, its disk and every
  * process are gone, and the ledger and the conversation stay.
  */
+import type { ApplyResult } from '../apply/apply.ts';
+import { undo as undoApply } from '../apply/undo.ts';
 import { CleanupStack } from '../base/cleanup-stack.ts';
 import { type SafeCoderError, toSafeCoderError } from '../base/errors.ts';
 import type { Emit, EventBody, IsolationInfo, Usage } from '../base/events.ts';
@@ -17,7 +19,7 @@ import type { ReviewItem } from '../review/review-item.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { type AgentOptions, AgentWork } from './agent-work.ts';
 import { type Applied, applyChanges } from './apply-changes.ts';
-import { baseTreeOf } from './base-tree.ts';
+import { baseTreeOf, moveBaseBack } from './base-tree.ts';
 import { listChanges, summarizeChanges } from './changes.ts';
 import { EntryRecorder, type Recorded, warnAboutSkipped } from './entry-recorder.ts';
 import { acceptState, hasVerdict, landChanges } from './land-changes.ts';
@@ -202,6 +204,20 @@ export class Session implements AsyncDisposable {
       applied: [...this.#applied.applied, ...done.applied],
       conflicts: [...this.#applied.conflicts, ...done.conflicts],
     };
+    return done;
+  }
+
+  /** Takes back the newest apply of this session; what it brought is a change again. Throws `apply/*`. */
+  async undo(signal: AbortSignal): Promise<ApplyResult> {
+    const { directories } = this.#options;
+    const done = await undoApply({
+      root: this.project,
+      stateDir: directories.state,
+      session: this.id,
+      readBlob: (oid) => this.ledger.readBlob(oid),
+      signal,
+    });
+    if (done.applied.length > 0) moveBaseBack(this.#parts.folder);
     return done;
   }
 

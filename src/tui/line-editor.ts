@@ -74,6 +74,12 @@ export class LineEditor implements Disposable {
     this.#lines.write(null, { ctrl: true, name: 'u' });
   }
 
+  /** Gives the terminal to somebody else; the next read takes it back. Nobody may be waiting for a text. */
+  suspend(): void {
+    if (this.#isEnded) return;
+    this.#lines.close();
+  }
+
   /** Ctrl-D ends one read, not the terminal: there can be another. */
   #reopen(): boolean {
     if (this.#isDisposed || this.#input.isTTY !== true || this.#input.readableEnded) return false;

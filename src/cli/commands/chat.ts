@@ -8,22 +8,25 @@ import {
 } from '../../base/errors.ts';
 import { showSize } from '../../config/quantities.ts';
 import type { ReviewItem } from '../../review/review-item.ts';
-import { decideAll, decideByPatterns } from '../../review/select.ts';
 import type { Session } from '../../session/session.ts';
+import type { StoredSession } from '../../session/store.ts';
 import { NOT_ISOLATED } from '../../tui/event-printer.ts';
 import { type Line, LineEditor } from '../../tui/line-editor.ts';
+import { askAndApply } from '../ask-and-apply.ts';
+import { type Chat, runChatCommand, settleReview } from '../chat-commands.ts';
 import { chooseModel } from '../choose-model.ts';
 import { type CommonFlags, type Context, createContext } from '../context.ts';
-import { applyDecisions, attempt, endSession, printChanges, showChanges } from '../finish-session.ts';
+import { attempt, endSession, printChanges, showChanges } from '../finish-session.ts';
 import { createFace, type Face, startSession } from '../start-session.ts';
 
-const HELP = `/changes   what changed so far          /quit   end the session, review, apply (or Ctrl-D)
-/help      this list                     !CMD    run a command in the sandbox
-Ctrl-C stops the turn; twice at the prompt, it leaves.
-`;
+export type ChatFlags = CommonFlags & { record?: string };
 
-export async function chat(flags: CommonFlags & { record?: string }): Promise<void> {
-  const context = createContext(flags);
+export async function chat(flags: ChatFlags): Promise<void> {
+  await startChat(createContext(flags), flags);
+}
+
+/** A chat in a new session, or in a stored one that goes on. */
+export async function startChat(context: Context, flags: ChatFlags, stored?: StoredSession): Promise<void> {
   if (context.json) {
     throw new SafeCoderError('usage/bad-argument', 'A chat is for people.', {
       hint: 'For programs: safe-coder run "TASK" --json',
@@ -41,6 +44,7 @@ export async function chat(flags: CommonFlags & { record?: string }): Promise<vo
     face: 'chat',
     title: 'chat',
     model,
+    stored,
     signal: start.signal,
   });
   const { settings } = context.config;
@@ -50,17 +54,8 @@ export async function chat(flags: CommonFlags & { record?: string }): Promise<vo
       `${model.id} · ${settings.cpus} CPUs, ${showSize(settings.memory)}, disk ${showSize(settings.disk)} · network ${settings.network} · /help\n`,
     ),
   );
-  await converse({ context, face, session, editor, terminated: start.signal });
+  await converse({ context, face, session, editor, terminated: start.signal, reviewed: undefined });
   process.exitCode = await finish(context, face, session, editor, start.signal);
-}
-
-interface Chat {
-  context: Context;
-  face: Face;
-  session: Session;
-  editor: LineEditor;
-  /** Aborted by SIGTERM and SIGHUP: the chat ends as with /quit, without a question. */
-  terminated: AbortSignal;
 }
 
 /** Until the person leaves or the guest is lost. */
@@ -90,19 +85,14 @@ async function converse(chat: Chat): Promise<void> {
 }
 
 async function answer(chat: Chat, text: string): Promise<void> {
-  const { context, face, session } = chat;
-  if (text === '/help') context.out.write(HELP);
-  else if (text === '/changes')
-    await attempt(session, EXIT.done, async () => {
-      await showChanges(context, face, session);
-      return EXIT.done;
-    });
-  else if (text.startsWith('!')) await runCommand(chat, text.slice(1).trim());
-  else if (/^\/[a-z]+$/.test(text)) context.out.write(`There is no command ${text}.\n${HELP}`);
+  if (text.startsWith('!')) await runInSandbox(chat, text.slice(1).trim());
+  else if (/^\/[a-z]+(\s|$)/.test(text)) await runChatCommand(chat, text);
   else await turn(chat, text);
 }
 
-async function turn({ context, face, session, editor, terminated }: Chat, text: string): Promise<void> {
+async function turn(chat: Chat, text: string): Promise<void> {
+  const { context, face, session, editor, terminated } = chat;
+  if (!(await settleReview(chat))) return;
   const controller = new AbortController();
   editor.onInterrupt = () => controller.abort(new SafeCoderError('cancelled', 'Stopped by Ctrl-C.'));
   try {
@@ -119,7 +109,7 @@ async function turn({ context, face, session, editor, terminated }: Chat, text: 
 }
 
 /** `!CMD`: the person's own command in the sandbox, recorded like any other execution. */
-async function runCommand({ session, editor, terminated }: Chat, command: string): Promise<void> {
+async function runInSandbox({ session, editor, terminated }: Chat, command: string): Promise<void> {
   if (command === '') return;
   const controller = new AbortController();
   editor.onInterrupt = () => controller.abort(new SafeCoderError('cancelled', 'Stopped by Ctrl-C.'));
@@ -186,47 +176,6 @@ async function changesOrRecorded(context: Context, face: Face, session: Session)
     const items = await session.recordedChanges();
     printChanges(context, face, session, items);
     return items;
-  }
-}
-
-async function askAndApply(
-  context: Context,
-  session: Session,
-  items: readonly ReviewItem[],
-  editor: LineEditor,
-  signal: AbortSignal,
-): Promise<ExitCode> {
-  const risky = items.some((item) => item.risk.length > 0);
-  editor.forgetQueued();
-  for (;;) {
-    context.out.write(
-      risky
-        ? 'Apply? [a]ll, [s]afe (without what is marked "!"), [f]iles..., [N]othing\n'
-        : 'Apply? [a]ll, [f]iles..., [N]othing\n',
-    );
-    const line = await editor.read('apply> ');
-    const answer = line.kind === 'line' ? line.text.trim().toLowerCase() : 'n';
-    if (answer === 'a' || answer === 'all')
-      return applyDecisions(context, session, items, decideAll(items, 'all'), signal);
-    if (answer === 's' || answer === 'safe')
-      return applyDecisions(context, session, items, decideAll(items, 'safe'), signal);
-    if (answer === 'f' || answer === 'files') {
-      const chosen = await editor.read('files (patterns, e.g. src/** *.md)> ');
-      const accept =
-        chosen.kind === 'line' ? chosen.text.split(/\s+/).filter((pattern) => pattern !== '') : [];
-      if (accept.length === 0) continue;
-      try {
-        return await applyDecisions(context, session, items, decideByPatterns(items, { accept }), signal);
-      } catch (error) {
-        if (!isSafeCoderError(error, 'usage/bad-argument')) throw error;
-        context.out.write(`${error.message}\n`);
-        continue;
-      }
-    }
-    if (answer === '' || answer.startsWith('n')) {
-      context.out.write(`Nothing was applied. To apply later: safe-coder apply ${session.id.slice(0, 8)}\n`);
-      return EXIT.done;
-    }
   }
 }
 

@@ -1,0 +1,50 @@
+/** The question at the end of a chat: what to apply. */
+import { EXIT, type ExitCode, isSafeCoderError } from '../base/errors.ts';
+import type { ReviewItem } from '../review/review-item.ts';
+import { decideAll, decideByPatterns } from '../review/select.ts';
+import type { Session } from '../session/session.ts';
+import type { LineEditor } from '../tui/line-editor.ts';
+import type { Context } from './context.ts';
+import { applyDecisions } from './finish-session.ts';
+
+/** Asks until there is an answer, and applies what it says. Throws `apply/*`. */
+export async function askAndApply(
+  context: Context,
+  session: Session,
+  items: readonly ReviewItem[],
+  editor: LineEditor,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  const risky = items.some((item) => item.risk.length > 0);
+  editor.forgetQueued();
+  for (;;) {
+    context.out.write(
+      risky
+        ? 'Apply? [a]ll, [s]afe (without what is marked "!"), [f]iles..., [N]othing\n'
+        : 'Apply? [a]ll, [f]iles..., [N]othing\n',
+    );
+    const line = await editor.read('apply> ');
+    const answer = line.kind === 'line' ? line.text.trim().toLowerCase() : 'n';
+    if (answer === 'a' || answer === 'all')
+      return applyDecisions(context, session, items, decideAll(items, 'all'), signal);
+    if (answer === 's' || answer === 'safe')
+      return applyDecisions(context, session, items, decideAll(items, 'safe'), signal);
+    if (answer === 'f' || answer === 'files') {
+      const chosen = await editor.read('files (patterns, e.g. src/** *.md)> ');
+      const accept =
+        chosen.kind === 'line' ? chosen.text.split(/\s+/).filter((pattern) => pattern !== '') : [];
+      if (accept.length === 0) continue;
+      try {
+        return await applyDecisions(context, session, items, decideByPatterns(items, { accept }), signal);
+      } catch (error) {
+        if (!isSafeCoderError(error, 'usage/bad-argument')) throw error;
+        context.out.write(`${error.message}\n`);
+        continue;
+      }
+    }
+    if (answer === '' || answer.startsWith('n')) {
+      context.out.write(`Nothing was applied. To apply later: safe-coder apply ${session.id.slice(0, 8)}\n`);
+      return EXIT.done;
+    }
+  }
+}
