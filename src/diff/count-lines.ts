@@ -1,7 +1,7 @@
 /** How many lines come and go, without making hunks of them. */
 import { isBinary } from '../base/is-binary.ts';
 import { findEdits, numberLines } from './find-edits.ts';
-import { splitLines } from './lines.ts';
+import { countLines, splitLines } from './lines.ts';
 import { MAX_DIFF_BYTES, MAX_EDITS } from './text-diff.ts';
 
 export type LineCounts = { kind: 'text' | 'too-large'; added: number; removed: number } | { kind: 'binary' };
@@ -25,12 +25,6 @@ export function countChangedLines(before: Buffer, after: Buffer): LineCounts {
     removed += edit.removed;
   }
   return { kind: 'text', added, removed };
-}
-
-function countLines(bytes: Buffer): number {
-  let count = 0;
-  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) count++;
-  return bytes.length > 0 && bytes.at(-1) !== 10 ? count + 1 : count;
 }
 
 /** The bytes that are left when whole lines that both begin and end with are taken off. */

@@ -9,3 +9,10 @@ export function splitLines(bytes: Buffer): string[] {
 export function joinLines(lines: readonly string[]): Buffer {
   return Buffer.from(lines.join(''), 'latin1');
 }
+
+/** How many lines {@link splitLines} would make. */
+export function countLines(bytes: Buffer): number {
+  let count = 0;
+  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) count++;
+  return bytes.length > 0 && bytes.at(-1) !== 10 ? count + 1 : count;
+}

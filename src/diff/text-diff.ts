@@ -1,7 +1,7 @@
 /** The difference of two files as hunks: data that review shows, narrows and applies. */
 import { isBinary } from '../base/is-binary.ts';
 import { type Edit, findEdits, numberLines } from './find-edits.ts';
-import { splitLines } from './lines.ts';
+import { countLines, splitLines } from './lines.ts';
 
 /**
  * Part of a difference. Line numbers count from 1; where a side has no lines its start is the line before, as in a unified
@@ -41,11 +41,12 @@ export const MAX_EDITS = 2000;
 /** Compares two files. The limits are on work, not on time, so the same files always give the same answer. */
 export function diffText(before: Buffer, after: Buffer, limits: DiffLimits = {}): TextDiff {
   if (isBinary(before) || isBinary(after)) return { kind: 'binary' };
+  const maxBytes = limits.maxBytes ?? MAX_DIFF_BYTES;
+  if (before.length > maxBytes || after.length > maxBytes) {
+    return { kind: 'too-large', oldLines: countLines(before), newLines: countLines(after) };
+  }
   const old = splitLines(before);
   const now = splitLines(after);
-  const maxBytes = limits.maxBytes ?? MAX_DIFF_BYTES;
-  const isTooLarge = before.length > maxBytes || after.length > maxBytes;
-  if (isTooLarge) return { kind: 'too-large', oldLines: old.length, newLines: now.length };
   const edits = findEdits(numberLines(old, now), limits.maxEdits ?? MAX_EDITS);
   let added = 0;
   let removed = 0;

@@ -151,7 +151,8 @@ export class ReviewState {
   undo(): string[] | undefined {
     const step = this.#done.pop();
     if (step === undefined) return undefined;
-    for (const { path, before } of step.changes) this.#set(path, before);
+    // Backwards: a path may be named more than once.
+    for (const { path, before } of step.changes.toReversed()) this.#set(path, before);
     this.#undone.push(step);
     return step.changes.map(({ path }) => path);
   }

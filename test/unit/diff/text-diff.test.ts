@@ -30,20 +30,6 @@ function hunksOf(before: Buffer, after: Buffer) {
   return diff.hunks;
 }
 
-/** The fewest lines put in and taken out, by the textbook's table. */
-function distance(a: readonly string[], b: readonly string[]): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (const line of a) {
-    const next = [(row[0] ?? 0) + 1];
-    for (let at = 1; at <= b.length; at++) {
-      const kept = line === b[at - 1] ? (row[at - 1] ?? 0) : Number.POSITIVE_INFINITY;
-      next.push(Math.min(kept, (row[at] ?? 0) + 1, (next[at - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
-}
-
 describe('a difference', () => {
   it('applied to the old file gives the new one, byte for byte', () => {
     fc.assert(
@@ -144,17 +130,6 @@ describe('a difference', () => {
       newLines: 0,
     });
     expect(compose(long, all(replaceAll(long, Buffer.from('y'))))).toEqual(Buffer.from('y'));
-  });
-
-  it('is as short as possible where no line stands alone', () => {
-    const word = fc.array(fc.constantFrom('a\n', 'b\n'), { minLength: 4, maxLength: 12 });
-    fc.assert(
-      fc.property(word, word, (old, now) => {
-        const twice = (lines: string[]) => [...lines, 'a\n', 'a\n', 'b\n', 'b\n'];
-        const diff = diffText(Buffer.from(twice(old).join('')), Buffer.from(twice(now).join('')));
-        return diff.kind === 'text' && diff.added + diff.removed === distance(twice(old), twice(now));
-      }),
-    );
   });
 
   it('is counted the same without hunks', () => {
