@@ -82,20 +82,31 @@ const INERT = { keepNewlines: false, keepTabs: false };
  * is announced by `…`. A wide character that is cut becomes a blank.
  */
 export function cutTo(spans: readonly Span[], width: number, pad: Look = {}, from = 0): Span[] {
-  const out: Span[] = [];
-  let column = 0;
-  const end = from + width;
-  for (const { text, look } of spans) {
-    if (column >= end) return closeCut(out, width);
-    const size = textWidth(text);
-    if (column >= from && column + size <= end) out.push({ text, look });
-    else if (column + size > from) out.push({ text: slice(text, from - column, end - column), look });
-    column += size;
-    if (column > end) return closeCut(out, width);
+  const [out, end] = clip(spans, from, from + width);
+  if (end > from + width && width > 1) {
+    const look = out.at(-1)?.look ?? pad;
+    return [...clip(out, 0, width - 1)[0], { text: '…', look: { ...look, dim: true } }];
   }
-  const missing = end - Math.max(column, from);
+  const missing = from + width - Math.max(end, from);
   if (missing > 0) out.push({ text: ' '.repeat(missing), look: pad });
   return out;
+}
+
+/** What stands between two columns, and the column at which the spans end, as far as they were read. */
+function clip(spans: readonly Span[], from: number, to: number): [Span[], number] {
+  const out: Span[] = [];
+  let column = 0;
+  for (const { text, look } of spans) {
+    const size = textWidth(text);
+    const isWhole = column >= from && column + size <= to;
+    if (isWhole) out.push({ text, look });
+    else if (column + size > from && column < to) {
+      out.push({ text: slice(text, from - column, to - column), look });
+    }
+    column += size;
+    if (column > to) break;
+  }
+  return [out, column];
 }
 
 /** The part of a text between two columns. */
@@ -110,14 +121,6 @@ function slice(text: string, from: number, to: number): string {
     else if (column + size > from) out += ' '.repeat(Math.min(column + size, to) - Math.max(column, from));
     column += size;
   }
-  return out;
-}
-
-/** Puts the sign of a cut into the last column. */
-function closeCut(spans: Span[], width: number): Span[] {
-  if (width < 2) return spans;
-  const out = cutTo(spans, width - 1);
-  out.push({ text: '…', look: { dim: true } });
   return out;
 }
 

@@ -58,10 +58,34 @@ function header(view: ReviewView, columns: number): Span[] {
   return cutTo(spans, columns, BAR);
 }
 
-const TREE_KEYS = 'a accept  r reject  enter open  S all safe  f filter  / search  u undo  ? keys  q leave';
-const FILE_KEYS =
-  'a accept  r reject  space line  A/R file  e edit  c comment  w who  u undo  ? keys  q leave';
-const RANGE_KEYS = 'range of lines:  j/k extend  a take  r leave  esc end';
+/** The most needed first; those that don't fit are left out, the last two never. */
+const TREE_KEYS = [
+  'a accept',
+  'r reject',
+  'enter open',
+  'u undo',
+  'S all safe',
+  'f filter',
+  '/ search',
+  '. next',
+  'c comment',
+];
+const FILE_KEYS = [
+  'a accept',
+  'r reject',
+  'space line',
+  'u undo',
+  'e edit',
+  'w who',
+  'c comment',
+  'A/R file',
+  'V range',
+  's split',
+  '/ search',
+  'tab tree',
+];
+const RANGE_KEYS = ['j/k extend', 'a take', 'r leave', 'esc end'];
+const LAST_KEYS = ['? keys', 'q leave'];
 
 function footer(view: ReviewView, columns: number): FrameRow {
   if (view.prompt !== undefined) return [{ column: 0, spans: promptSpans(view.prompt, columns) }];
@@ -71,11 +95,16 @@ function footer(view: ReviewView, columns: number): FrameRow {
   }
   const isRange = view.focus === 'file' && view.file?.anchor !== undefined;
   const keys = isRange ? RANGE_KEYS : view.focus === 'tree' ? TREE_KEYS : FILE_KEYS;
-  const spans = ` ${keys}`.split(/(?<= {2})/).flatMap((part): Span[] => {
-    const [, blank = '', key = '', rest = ''] = /^(\s*)(\S+)(.*)$/.exec(part) ?? [];
+  let room = columns - 2 - LAST_KEYS.join('  ').length;
+  const shown = keys.filter((key) => {
+    room -= key.length + 2;
+    return room >= 0;
+  });
+  const spans = [...shown, ...LAST_KEYS].flatMap((key): Span[] => {
+    const [name = '', what = ''] = [key.slice(0, key.indexOf(' ')), key.slice(key.indexOf(' ') + 1)];
     return [
-      { text: blank + key, look: { fg: 'accent' } },
-      { text: rest, look: { dim: true } },
+      { text: ` ${name}`, look: { fg: 'accent' } },
+      { text: ` ${what} `, look: { dim: true } },
     ];
   });
   return [{ column: 0, spans: cutTo(spans, columns) }];

@@ -60,10 +60,9 @@ function closing(overlay: Overlay): string {
 }
 
 function edge(left: string, text: string, right: string, width: number): Span[] {
-  const [title] = toSpans(text, { bold: true });
-  const line = cutTo([side(`${left}─`), ...title], width - 1);
-  const used = Math.min(width - 1, 2 + widthOf(title));
-  return [...cutTo(line, used), side(`${'─'.repeat(Math.max(0, width - 1 - used))}${right}`)];
+  const title = toSpans(text, { bold: true })[0];
+  const size = Math.min(widthOf(title), width - 4);
+  return [side(`${left}─`), ...cutTo(title, size), side(`${'─'.repeat(width - 3 - size)}${right}`)];
 }
 
 function side(text: string): Span {

@@ -64,6 +64,8 @@ class Desk implements AsyncDisposable {
   readonly outcome: Promise<ReviewOutcome>;
   #settle: (outcome: ReviewOutcome) => void = () => undefined;
   #fail: (error: unknown) => void = () => undefined;
+  /** Typed and not taken yet. */
+  readonly #typed: Input[] = [];
   #isDrawing = false;
   #isLent = false;
   #isDisposed = false;
@@ -108,15 +110,31 @@ class Desk implements AsyncDisposable {
   #take(inputs: readonly Input[]): void {
     if (this.#isLent) return;
     this.#inputs += 1;
-    for (const input of inputs) {
+    this.#typed.push(...inputs);
+    this.#drain();
+  }
+
+  /** Keys mean what they are typed at: those for a file that is still being read wait for it. */
+  #drain(): void {
+    for (let input = this.#typed[0]; input !== undefined && !this.#isWaiting; input = this.#typed[0]) {
+      this.#typed.shift();
       if (input.kind === 'ground') {
         this.#terminal.palette = { ...this.#terminal.palette, isLight: input.light > 0.5 };
       }
       if (this.#view.isTooSmall) {
         if (input.kind === 'key' && (input.key === 'q' || input.key === 'ctrl-c')) this.#settle('keep');
       } else takeInput(this.#view, input);
+      // What was asked for may change what the next key means, or end it all.
+      if (this.#typed.length > 0 && this.#view.effects.some(({ kind }) => kind !== 'load')) break;
     }
     this.#draw();
+    if (this.#typed.length > 0 && !this.#isWaiting) setImmediate(() => this.#guard(() => this.#drain()));
+  }
+
+  get #isWaiting(): boolean {
+    const { file, focus, prompt, overlay } = this.#view;
+    if (focus === 'tree' || prompt !== undefined || overlay !== undefined) return false;
+    return file !== undefined && file.hunks === undefined && file.failure === undefined;
   }
 
   #resize(): void {
@@ -205,6 +223,7 @@ class Desk implements AsyncDisposable {
     } catch (error) {
       file.fail(toSafeCoderError(error).message);
     }
+    if (this.#typed.length > 0) this.#drain();
   }
 
   async #loadOld(file: FileView): Promise<void> {

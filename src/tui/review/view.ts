@@ -189,7 +189,7 @@ export class ReviewView {
 
   showFile(file: FileView, hunks: FileHunks): void {
     this.state.learn(file.item.change.path, hunks);
-    file.isSplit = this.isSplit;
+    file.isSplit = this.#isFileSplit(file);
     file.show(hunks);
     this.#startAtOpen(file);
     if (file === this.file) this.scrollFile();
@@ -209,12 +209,14 @@ export class ReviewView {
     return this.layout === 'auto' ? this.sizes.file >= SPLIT : this.layout === 'split';
   }
 
+  /** Of a file that came or went there is only one side to show. */
+  #isFileSplit({ item: { change } }: FileView): boolean {
+    return this.isSplit && change.before !== undefined && change.after !== undefined;
+  }
+
   /** After another width or layout. */
   rearrange(): void {
-    if (this.file !== undefined && this.file.isSplit !== this.isSplit) {
-      this.file.isSplit = this.isSplit;
-      this.file.arrange();
-    }
+    if (this.file !== undefined) this.#arrange(this.file);
     this.scrollFile();
     this.scrollTree();
   }
@@ -279,11 +281,15 @@ export class ReviewView {
     const [oldest] = this.#files.keys();
     if (this.#files.size > MOST_FILES && oldest !== undefined) this.#files.delete(oldest);
     if (known.hunks === undefined) this.effects.push({ kind: 'load', file: known });
-    else if (known.isSplit !== this.isSplit) {
-      known.isSplit = this.isSplit;
-      known.arrange();
-    }
+    else this.#arrange(known);
     return known;
+  }
+
+  #arrange(file: FileView): void {
+    const isSplit = this.#isFileSplit(file);
+    if (file.isSplit === isSplit) return;
+    file.isSplit = isSplit;
+    file.arrange();
   }
 
   /** Folds every folder; false when all were. */
