@@ -8,7 +8,7 @@ import { type CommonFlags, createContext, userRulesOf } from '../context.ts';
 import { openNamed } from '../find-entry.ts';
 import { filterByPaths } from '../path-filter.ts';
 import { printChangeSet } from '../print-change-set.ts';
-import { looksLikeEntry } from '../stored-session.ts';
+import { looksLikeEntry, looksLikeRange } from '../stored-session.ts';
 
 interface DiffFlags extends CommonFlags {
   stat?: boolean;
@@ -57,7 +57,7 @@ export async function diff(
 }
 
 function isRange(word: string): boolean {
-  return looksLikeEntry(word) || word.includes('..');
+  return looksLikeEntry(word) || looksLikeRange(word);
 }
 
 /** `A..B`, `A..` and `A` (up to the newest), `..B` (from the base). */
