@@ -71,6 +71,8 @@ export interface StoredSession {
 }
 
 const ID = /^[0-9a-f]{12}$/;
+/** Folders of sessions that are being deleted. */
+export const GONE_PREFIX = 'gone-';
 
 export class SessionStore {
   readonly root: HostPath;
@@ -158,18 +160,18 @@ export class SessionStore {
     return { folder, record, owner: liveOwner(join(folder, 'owner') as HostPath) };
   }
 
-  /** Deletes a session for good. Throws `session/busy` while it runs. */
-  remove(session: StoredSession): void {
-    if (session.owner !== undefined) {
-      throw new SafeCoderError(
-        'session/busy',
-        `Session ${session.record.id} runs in process ${session.owner}.`,
-        {
-          hint: 'End it first.',
-        },
-      );
+  /** Deletes a session for good; killed in the middle, it is no session any more. Throws `session/busy` while it runs. */
+  remove({ folder, record }: StoredSession): void {
+    const lock = takeOwnerLock(join(folder, 'owner') as HostPath);
+    if ('heldBy' in lock) {
+      throw new SafeCoderError('session/busy', `Session ${record.id} runs in process ${lock.heldBy}.`, {
+        hint: 'End it first.',
+      });
     }
-    rmSync(session.folder, { recursive: true, force: true });
+    const gone = join(this.root, `${GONE_PREFIX}${record.id}`);
+    rmSync(gone, { recursive: true, force: true });
+    renameSync(folder, gone);
+    rmSync(gone, { recursive: true, force: true });
   }
 
   #read(id: string): StoredSession | undefined {

@@ -1,15 +1,16 @@
 /** `doctor`: what works here, what does not and why, and the exact mend. */
 import { accessSync, constants, statfsSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { SYSTEM_PATH } from '../../backends/qemu/qemu-backend.ts';
 import { describeRequirements, findProgram } from '../../backends/qemu/requirements.ts';
 import { EXIT, toSafeCoderError } from '../../base/errors.ts';
-import { showPath } from '../../base/path-bytes.ts';
+import { type HostPath, showPath } from '../../base/path-bytes.ts';
 import { findApiKey, keyVariables } from '../../config/keys.ts';
 import { showSize } from '../../config/quantities.ts';
 import { toInertJson } from '../../headless/json-lines.ts';
-import { sizeOnDisk } from '../../session/disk-use.ts';
-import { SessionStore } from '../../session/store.ts';
+import { sizesIn } from '../../session/disk-use.ts';
+import { planGc } from '../../session/gc.ts';
 import { type CommonFlags, type Context, createContext } from '../context.ts';
 import { AGENT_BINARY, createFace, createVmBackend } from '../start-session.ts';
 
@@ -111,15 +112,62 @@ function examineDisk(context: Context): Finding[] {
   const { state, cache } = context.directories;
   const { bavail, bsize } = statfsSync(state);
   const free = bavail * bsize;
-  const sessions = new SessionStore(state).list();
+  const isLow = free < 2 * 2 ** 30;
   return [
     {
       name: 'disk',
-      status: free > 2 * 2 ** 30 ? 'available' : 'degraded',
-      detail: `${showSize(free)} free in ${showPath(state)}; ${sessions.length} sessions take ${showSize(sizeOnDisk(state))}, the cache ${showSize(sizeOnDisk(cache))}`,
-      ...(free > 2 * 2 ** 30 ? {} : { mend: 'Delete sessions with "safe-coder rm ID", or free some space.' }),
+      status: isLow ? 'degraded' : 'available',
+      detail: `${showSize(free)} free in ${showPath(state)}`,
+      ...(isLow ? { mend: 'Run "safe-coder gc", with --older-than 30d also for old sessions.' } : {}),
     },
+    ...describeUse(state, cache),
     { name: 'memory', status: 'info', detail: `${showSize(freemem())} of ${showSize(totalmem())} free` },
+  ];
+}
+
+/** Where our own bytes are, and the command that frees them. */
+function describeUse(state: HostPath, cache: HostPath): Finding[] {
+  const sessions = sizesIn(join(state, 'sessions') as HostPath);
+  const others = sizesIn(state).filter(({ name }) => name !== 'sessions');
+  const list = (sizes: { name: string; bytes: number }[], most: number) =>
+    sizes
+      .filter(({ bytes }) => bytes > 0)
+      .slice(0, most)
+      .map(({ name, bytes }) => `${name} ${showSize(bytes)}`)
+      .join(', ');
+  const total = (sizes: { bytes: number }[]) => showSize(sizes.reduce((sum, { bytes }) => sum + bytes, 0));
+  const caches = sizesIn(cache);
+  const back = planGc({ state, cache, now: Date.now() });
+  const freeing = (command: string, sizes: unknown[]) => (sizes.length > 0 ? { mend: command } : {});
+  const largest = list(sessions, 3);
+  return [
+    {
+      name: 'sessions',
+      status: 'info',
+      detail: `${sessions.length} take ${total(sessions)}${largest ? `; the largest: ${largest}` : ''}`,
+      ...freeing('safe-coder rm ID, or safe-coder gc --older-than 30d', sessions),
+    },
+    {
+      name: 'cache',
+      status: 'info',
+      detail: `${total(caches)}${caches.length > 0 ? `: ${list(caches, 6)}` : ''}`,
+      ...freeing('safe-coder gc removes what was not used for two weeks', caches),
+    },
+    {
+      name: 'other state',
+      status: 'info',
+      detail: `${total(others)}${others.length > 0 ? `: ${list(others, 6)}` : ''}`,
+    },
+    ...(back.length > 0
+      ? [
+          {
+            name: 'to give back',
+            status: 'info' as const,
+            detail: `${back.length} things of ${total(back)} can be removed or packed`,
+            mend: 'safe-coder gc',
+          },
+        ]
+      : []),
   ];
 }
 
