@@ -5,11 +5,11 @@ import type { TextFacts } from './facts.ts';
 import type { TextRule } from './rule.ts';
 
 const DOWNLOADED =
-  /\b(?:curl|wget|iwr|irm|Invoke-WebRequest|Invoke-RestMethod)\b[^\n|]{0,400}\|\s{0,9}(?:sudo\s{1,9}(?:-\w{1,9}\s{1,9})?)?(?:env\s{1,9})?(?:(?:ba|z|da|k|a)?sh|python[\d.]{0,5}|node|perl|ruby|php|iex|Invoke-Expression)\b/i;
+  /\b(?:curl|wget|iwr|irm|Invoke-WebRequest|Invoke-RestMethod)\b[^\n|]{0,200}\|\s{0,9}(?:sudo\s{1,9}(?:-\w{1,9}\s{1,9})?)?(?:env\s{1,9})?(?:(?:ba|z|da|k|a)?sh|python[\d.]{0,5}|node|perl|ruby|php|iex|Invoke-Expression)\b/i;
 const SUBSTITUTED =
   /\b(?:ba|z|da)?sh\s{1,9}(?:-c\s{1,9})?["']?(?:<\(|\$\(|`)\s{0,9}(?:curl|wget)\b|\b(?:eval|source)\s{1,9}["']?(?:<\(|\$\(|`)\s{0,9}(?:curl|wget)\b|\biex\s{0,9}\(?[^\n]{0,80}DownloadString/i;
 const VIM =
-  /\b(?:vim?|ex)(?:[<=>]?\d{1,4})?:[^\n]{0,200}\b(?:\w{0,9}expr|fde|fex|inex|makeprg|mp|grepprg|kp|keywordprg|shell|sh|rtp|runtimepath)=/;
+  /\b(?:vim?|ex)(?:[<=>]?\d{1,4})?:[^\n]{0,100}\b(?:\w{0,9}expr|fde|fex|inex|makeprg|mp|grepprg|kp|keywordprg|shell|sh|rtp|runtimepath)=/;
 const EMACS =
   /-\*-[^\n]{0,200}\b(?:eval|compile-command)\s{0,9}:|^[^\n]{0,40}\b(?:eval|compile-command):[^\n]{0,200}$/m;
 const SKIPPED =

@@ -16,7 +16,7 @@ export const GIT_AND_CI: readonly NameRule[] = [
       '{,.}huskyrc*',
       'husky.config.*',
       '{,.}lefthook{,-local}.{yml,yaml,toml,json}',
-      '{,.}lefthook/**',
+      '.lefthook/**',
       '.pre-commit-{config,hooks}.{yaml,yml}',
       '.lintstagedrc*',
       'lint-staged.config.*',
