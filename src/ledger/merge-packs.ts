@@ -6,18 +6,23 @@ import type { ObjectStore } from '../git/object-store.ts';
 import type { PackFile } from '../git/pack-file.ts';
 import { PackWriter } from '../git/pack-writer.ts';
 
-/** So many small packs become one. */
-const MERGE_COUNT = 48;
-const SMALL_BYTES = 1 << 20;
+/**
+ * Packs of about the same size become one of the next: an object is written a few times in all, however long the session, and
+ * there are never more than some forty packs to look into. Larger packs are left alone: `gc` makes one of all.
+ */
+const TIERS = [
+  { from: 0, below: 64 << 10, count: 16 },
+  { from: 64 << 10, below: 512 << 10, count: 8 },
+  { from: 512 << 10, below: 4 << 20, count: 8 },
+  { from: 4 << 20, below: 32 << 20, count: 8 },
+];
 
 /**
- * Merges small packs when there are enough of them; returns how many went into one. The new pack is on the disk before an old one
- * goes. A merge that can't be written is put off: every object is still where it was.
+ * Merges packs of the first tier that has enough of them; returns how many went into one. The new pack is on the disk before an
+ * old one goes. A merge that can't be written is put off: every object is still where it was.
  */
 export async function mergeSmallPacks(store: ObjectStore, options: { sync: boolean }): Promise<number> {
-  const small = store.packs.filter((pack) => pack.bytes < SMALL_BYTES);
-  if (small.length < MERGE_COUNT) return 0;
-  const ours = small.filter((pack) => !pack.hasDeltas());
+  const ours = findFullTier(store);
   if (ours.length < 2) return 0;
   using merged = new PackWriter({ format: store.format, folder: store.packFolder, isKnown: () => false });
   try {
@@ -35,6 +40,16 @@ export async function mergeSmallPacks(store: ObjectStore, options: { sync: boole
     if (isSafeCoderError(error, 'ledger/write-failed')) return 0;
     throw error;
   }
+}
+
+function findFullTier(store: ObjectStore): PackFile[] {
+  for (const { from, below, count } of TIERS) {
+    const same = store.packs.filter(({ bytes }) => bytes >= from && bytes < below);
+    if (same.length < count) continue;
+    const ours = same.filter((pack) => !pack.hasDeltas());
+    if (ours.length >= count / 2) return ours;
+  }
+  return [];
 }
 
 function copyEntries(pack: PackFile, merged: PackWriter): void {

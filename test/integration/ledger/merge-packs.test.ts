@@ -14,8 +14,8 @@ it('a long session keeps few packs, loses nothing, and does not disturb who read
     most = Math.max(most, readdirSync(join(writer.dir, 'objects/pack')).length);
     if (at % 10 === 0) expect(await reader.head()).toEqual(entry);
   }
-  // Two files for each pack, and at most so many packs before they become one.
-  expect(most).toBeLessThanOrEqual(2 * 48);
+  // Two files for each pack, and at most so many packs of one size before they become one.
+  expect(most).toBeLessThanOrEqual(2 * (16 + 8));
   expect((await reader.entries()).length).toBe(151);
   expect(await writer.verify()).toMatchObject({ ok: true, entries: 151, faults: [] });
   await using fresh = await openLedger(writer.dir);
