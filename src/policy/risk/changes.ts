@@ -16,6 +16,15 @@ function targetOf(change: RiskChange, { after }: RiskContent): string | undefine
   return change.after?.mode === LINK && after !== undefined ? decodePath(after) : undefined;
 }
 
+/** Most paths, which many rules need not look at. */
+function isPlain(path: string): boolean {
+  return /^[\x20-\x7e]*$/.test(path);
+}
+
+function isInGit(path: string): boolean {
+  return (!isPlain(path) || /git/i.test(path)) && path.split('/').some(isDotGit);
+}
+
 export const CHANGES: readonly ChangeRule[] = [
   {
     id: 'symlink',
@@ -95,7 +104,7 @@ export const CHANGES: readonly ChangeRule[] = [
     id: 'inside-git',
     severity: 'runs',
     reason: 'inside a .git folder: never applied',
-    judge: ({ path, from }) => [path, from ?? ''].some((name) => name.split('/').some(isDotGit)),
+    judge: ({ path, from }) => isInGit(path) || (from !== undefined && isInGit(from)),
     matches: [{ path: 'a/.GIT/config' }, { path: '.git/hooks/x', after: null }, { path: 'x/.g\u200bit/a' }],
     not: [{ path: '.gitignore' }, { path: 'git/a' }],
   },
@@ -103,7 +112,7 @@ export const CHANGES: readonly ChangeRule[] = [
     id: 'name-hidden',
     severity: 'deceives',
     reason: 'its name holds characters that do not show',
-    judge: ({ path }) => /[\p{C}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]/u.test(path),
+    judge: ({ path }) => !isPlain(path) && /[\p{C}\p{Default_Ignorable_Code_Point}\p{Zl}\p{Zp}]/u.test(path),
     matches: [{ path: 'src/a\u200bb.ts' }, { path: 'src/x\u202egnp.ts' }],
     not: [{ path: 'src/naïve.ts' }, { path: 'with space.md' }],
   },
@@ -125,7 +134,7 @@ export const CHANGES: readonly ChangeRule[] = [
     severity: 'deceives',
     reason: 'its name mixes look-alike letters of several scripts',
     judge: ({ path }) => {
-      if (/^[\x20-\x7e]*$/.test(path)) return false;
+      if (isPlain(path)) return false;
       if (mixesLookAlikes(path)) return true;
       const twin = path
         .split('/')
@@ -141,7 +150,7 @@ export const CHANGES: readonly ChangeRule[] = [
     severity: 'deceives',
     reason: 'its name is spelled with letters that some file systems take for others',
     judge: ({ path }) => {
-      if (/^[\0-\x7f]*$/.test(path)) return false;
+      if (isPlain(path)) return false;
       const seen = path.replace(/[\p{C}\p{Default_Ignorable_Code_Point}\p{M}]/gu, '');
       return /[^\0-\x7f]/.test(seen) && /^[\x20-\x7e]*$/.test(foldName(seen));
     },
