@@ -8,6 +8,10 @@ import { PackIndex } from './pack-index.ts';
 
 const PACK_TYPES: readonly (ObjectType | undefined)[] = [undefined, 'commit', 'tree', 'blob'];
 
+/** What zlib takes at least, and what is set aside at once for an object that says it is large. */
+const MIN_CHUNK_BYTES = 64;
+const MAX_CHUNK_BYTES = 256 << 10;
+
 /** A pack with its index in memory. Owns a file descriptor. */
 export class PackFile implements Disposable {
   /** Path without `.pack` or `.idx`. */
@@ -50,7 +54,9 @@ export class PackFile implements Disposable {
     }
     try {
       // A limit of 0 is not allowed, and one byte more than expected shows a stream that is too long.
-      const bytes = inflateSync(entry.subarray(length), { maxOutputLength: size + 1 });
+      // Most objects are small: one buffer of the right size instead of 16 KiB for each.
+      const chunkSize = Math.min(Math.max(size + 1, MIN_CHUNK_BYTES), MAX_CHUNK_BYTES);
+      const bytes = inflateSync(entry.subarray(length), { maxOutputLength: size + 1, chunkSize });
       if (bytes.length !== size) throw new Error(`it has ${bytes.length} bytes instead of ${size}`);
       return { type, bytes };
     } catch (cause) {
