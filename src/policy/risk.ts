@@ -48,10 +48,19 @@ function formReasons(path: string, after: Uint8Array): string[] {
 
 const ALWAYS = TEXT_RULES.filter(({ markers }) => markers === undefined);
 const MARKED = TEXT_RULES.filter(({ markers }) => markers !== undefined);
+/** One look for all markers, which most texts end with. */
+const ANY_MARKER = new RegExp(
+  MARKED.flatMap(({ markers = [] }) => markers)
+    .map((marker) => marker.replace(/[.*+?^$()|[\]\\{}]/g, '\\$&'))
+    .join('|'),
+);
 
 function textReasons(facts: TextFacts): string[] {
   const { added } = facts;
-  const asked = new Set(ALWAYS);
-  for (const rule of MARKED) if (rule.markers?.some((marker) => added.includes(marker))) asked.add(rule);
-  return TEXT_RULES.filter((rule) => asked.has(rule)).flatMap((rule) => reasonsOf(rule, rule.find(facts)));
+  const asked = ANY_MARKER.test(added)
+    ? TEXT_RULES.filter(({ markers }) => markers?.some((marker) => added.includes(marker)) ?? true)
+    : ALWAYS;
+  const reasons: string[] = [];
+  for (const rule of asked) reasons.push(...reasonsOf(rule, rule.find(facts)));
+  return reasons;
 }

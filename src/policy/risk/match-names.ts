@@ -16,6 +16,8 @@ interface Matcher<T> {
 export function compileNames<T extends Pick<NameRule, 'names'>>(rules: readonly T[]): Matcher<T> {
   const files = new Map<string, T[]>();
   const folders = new Map<string, T[]>();
+  /** By what follows a leading star, which begins with a dot. */
+  const endings = new Map<string, T[]>();
   const globs: { glob: RegExp; rule: T }[] = [];
   const inFolder = new Map<string, { glob: RegExp; rule: T }[]>();
   const put = <V>(map: Map<string, V[]>, key: string, value: V) => {
@@ -32,8 +34,13 @@ export function compileNames<T extends Pick<NameRule, 'names'>>(rules: readonly 
       else if (slash >= 0) {
         const glob = globToRegExp(last);
         for (const head of heads) put(inFolder, head, { glob, rule });
-      } else if (last.includes('*') || last.includes('[')) globs.push({ glob: globToRegExp(last), rule });
-      else for (const name of expandBraces(last)) put(files, name, rule);
+      } else {
+        for (const each of expandBraces(last)) {
+          if (/^\*\.[^*[]+$/.test(each)) put(endings, each.slice(1), rule);
+          else if (/[*[]/.test(each)) globs.push({ glob: globToRegExp(each), rule });
+          else put(files, each, rule);
+        }
+      }
     }
   }
   const anyGlob = new RegExp(globs.map(({ glob }) => glob.source).join('|'));
@@ -43,6 +50,9 @@ export function compileNames<T extends Pick<NameRule, 'names'>>(rules: readonly 
     const parts = foldPath(path).split('/');
     const name = parts.pop() ?? '';
     for (const rule of files.get(name) ?? []) found.add(rule);
+    for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
+      for (const rule of endings.get(name.slice(dot)) ?? []) found.add(rule);
+    }
     if (anyGlob.test(name)) for (const { glob, rule } of globs) if (glob.test(name)) found.add(rule);
     let above: string | undefined;
     for (const part of parts) {
