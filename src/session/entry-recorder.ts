@@ -89,7 +89,14 @@ export class EntryRecorder {
     gitChanged: false,
   };
 
-  #lastSkipped = '';
+  #lastSkipped = JSON.stringify([[], false]);
+
+  /** What a reading before the first entry found, when the workspace was brought to where the session was. */
+  beginWith(capture: Capture): void {
+    const { skipped, ignored, gitChanged } = capture;
+    this.leftOut = { skipped, ignored, gitChanged };
+    this.#lastSkipped = JSON.stringify([skipped, gitChanged]);
+  }
 
   /** Whether what a sweep left out differs from what the entry before named. */
   #isNews(capture: Capture): boolean {

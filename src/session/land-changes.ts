@@ -2,7 +2,7 @@
 
 import type { RelPath } from '../base/path-bytes.ts';
 import type { FileState } from '../diff/change-set.ts';
-import type { EntryInput } from '../ledger/ledger.ts';
+import type { Entry, EntryInput } from '../ledger/ledger.ts';
 import type { LedgerWriter } from '../ledger/writer.ts';
 import { acceptedTreeFiles } from '../review/accepted-tree.ts';
 import type { Decision } from '../review/decision.ts';
@@ -13,7 +13,7 @@ import type { ReviewItem } from '../review/review-item.ts';
 import { moveBase } from './base-tree.ts';
 import type { Recorded } from './entry-recorder.ts';
 import { restoreTree } from './restore-tree.ts';
-import type { RewindParts } from './rewind.ts';
+import { type RewindParts, unchangedFacts } from './rewind.ts';
 import type { SessionFolder } from './store.ts';
 
 export interface Review {
@@ -23,22 +23,32 @@ export interface Review {
 
 /**
  * Moves a session's base on to what landed: paths that were written, or held these bytes already. What was accepted and did
- * not land (a conflict) stays a change. Throws `ledger/*`; the base then is where it was, and the next change set shows what
- * the project has already.
+ * not land (a conflict) stays a change. Returns the entry that says so, of kind `applied` with the tree of the one before;
+ * undefined when nothing landed. Throws `ledger/*`; the base then is where it was, and the next change set shows what the
+ * project has already.
  */
 export async function landChanges(
   { folder, ledger, base, now }: { folder: SessionFolder; ledger: LedgerWriter; base: string; now: Date },
   { items, decisions }: Review,
   landed: readonly string[],
-): Promise<void> {
+): Promise<Entry | undefined> {
   const { items: planned, contents } = await planFromDecisions(items, decisions, (oid) =>
     ledger.readBlob(oid),
   );
   const there = new Set(landed);
   const files = new Map<RelPath, FileState | undefined>();
   for (const { path, after } of planned) if (there.has(path)) files.set(path, after);
-  if (files.size === 0) return;
+  if (files.size === 0) return undefined;
   moveBase(folder, await writeFiles(ledger, base, files, contents ?? new Map()), now);
+  const head = await ledger.head();
+  return ledger.appendTree({
+    ...unchangedFacts(head),
+    title: `Applied to the project: ${files.size === 1 ? '1 path' : `${files.size} paths`}`,
+    kind: 'applied',
+    turn: head.trailers.turn,
+    ok: true,
+    at: now,
+  });
 }
 
 /**

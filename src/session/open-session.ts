@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { identifyRoot } from '../apply/host-root.ts';
 import { CleanupStack } from '../base/cleanup-stack.ts';
 import { SafeCoderError } from '../base/errors.ts';
-import type { Emit } from '../base/events.ts';
+import type { Emit, IsolationInfo } from '../base/events.ts';
 import { type HostPath, showPath } from '../base/path-bytes.ts';
 import type { Entry } from '../ledger/ledger.ts';
 import { openLedgerWriter } from '../ledger/writer.ts';
 import { openSandbox } from '../sandbox/open.ts';
+import type { Capture } from '../sandbox/sandbox.ts';
 import { baseTreeOf } from './base-tree.ts';
 import { bringToTree } from './bring-to-tree.ts';
 import { Conversation } from './conversation.ts';
@@ -105,19 +106,20 @@ export async function openAgain(options: SessionOptions, stored: StoredSession):
     }),
   );
   const { files } = copy.snapshot;
-  await bringToTree({ sandbox, ledger, files }, head.tree);
+  const found = await bringToTree({ sandbox, ledger, files }, head.tree);
   const conversation = new Conversation(folder);
   conversation.catchUp(entries);
   conversation.closeOpenCalls(INTERRUPTED);
-  const resumed = await ledger.appendTree(resumeFacts(head, sandbox.isolation, now()));
+  const resumed = await ledger.appendTree(resumeFacts(head, found, sandbox.isolation, now()));
   conversation.catchUp([resumed]);
   const { ignored } = folder.record;
   folder.goOn({ isolation: sandbox.isolation, ...(options.model ? { model: options.model.id } : {}) });
-  const parts = { folder, run, copy, ledger, sandbox, conversation, initial: first.tree, emit };
+  const parts = { folder, run, copy, ledger, sandbox, conversation, initial: first.tree, found, emit };
   const base = await baseTreeOf(folder.record, ledger);
   tellStart(parts, options, base);
   await warnAboutHost(parts, base);
   warnAboutIgnored(emit, copy.root, ignored);
+  if (entries.some(({ trailers }) => trailers.gitChanged)) emit(GIT_GONE);
   started.release();
   return parts;
 }
@@ -125,10 +127,20 @@ export async function openAgain(options: SessionOptions, stored: StoredSession):
 const INTERRUPTED =
   'Interrupted: the session ended while this ran. The workspace is as it was before this call; background jobs are gone.';
 
-function resumeFacts(head: Entry, isolation: Parameters<typeof describeIsolation>[0], at: Date) {
+const GIT_GONE = {
+  type: 'warning',
+  code: 'session/git-gone',
+  message:
+    "What the agent did in .git is in no entry: this sandbox has the project's own, without the agent's commits.",
+} as const;
+
+function resumeFacts(head: Entry, found: Capture, isolation: IsolationInfo, at: Date) {
   return {
     ...unchangedFacts(head),
     ...describeIsolation(isolation),
+    skipped: found.skipped,
+    ignored: found.ignored.count,
+    gitChanged: found.gitChanged,
     title: 'Resumed in a new sandbox',
     kind: 'resume' as const,
     turn: head.trailers.turn,

@@ -9,7 +9,7 @@ import type { SpawnEnd } from '../guest/guest.ts';
 import type { LedgerWriter } from '../ledger/writer.ts';
 import type { UserRules } from '../policy/risk/user-rules.ts';
 import type { Model } from '../providers/model.ts';
-import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { Capture, Sandbox } from '../sandbox/sandbox.ts';
 import type { Conversation } from './conversation.ts';
 import type { ProjectCopy } from './project-copy.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -58,6 +58,8 @@ export interface SessionParts {
   conversation: Conversation;
   /** Tree of the initial entry. */
   initial: string;
+  /** What the workspace held when the session went on. */
+  found?: Capture;
   emit: Emit;
 }
 

@@ -56,6 +56,7 @@ export class Session implements AsyncDisposable {
     this.sandbox = sandbox;
     this.ledger = ledger;
     this.#recorder = new EntryRecorder(sandbox, ledger, this.#now, (entry) => conversation.catchUp([entry]));
+    if (parts.found) this.#recorder.beginWith(parts.found);
     this.#agent = new AgentWork({
       sandbox,
       recorder: this.#recorder,
@@ -199,7 +200,9 @@ export class Session implements AsyncDisposable {
     });
     const { folder, ledger } = this.#parts;
     const stage = { folder, ledger, base: await this.#base(), now: this.#now() };
-    await landChanges(stage, { items, decisions }, [...done.applied, ...done.unchanged]);
+    const landed = [...done.applied, ...done.unchanged];
+    const entry = await this.#recorder.alone(() => landChanges(stage, { items, decisions }, landed));
+    if (entry) this.#parts.conversation.catchUp([entry]);
     this.#applied = {
       applied: [...this.#applied.applied, ...done.applied],
       conflicts: [...this.#applied.conflicts, ...done.conflicts],

@@ -18,7 +18,9 @@ import {
   readSidesOfConflict,
   settleInterrupted,
 } from '../../session/apply-changes.ts';
+import { baseTreeOf } from '../../session/base-tree.ts';
 import { listChanges, summarizeChanges } from '../../session/changes.ts';
+import { landStored } from '../../session/land-stored.ts';
 import { formatChanges, formatLeftOut } from '../../tui/change-list.ts';
 import { deletesMany, deletions, formatPlan } from '../apply-plan.ts';
 import { confirm } from '../confirm.ts';
@@ -52,7 +54,8 @@ export async function apply(id: string | undefined, flags: ApplyFlags): Promise<
   if (base === undefined || final === undefined) {
     throw new SafeCoderError('session/damaged', `Session ${record.id} has no entry in its ledger.`);
   }
-  const items = await listChanges(stored.ledger, base.tree, final.tree, undefined, userRulesOf(context));
+  const from = await baseTreeOf(record, stored.ledger);
+  const items = await listChanges(stored.ledger, from, final.tree, undefined, userRulesOf(context));
   const decisions = decide(items, final.tree, flags);
   const accepted = items.filter((item) => isAccepted(decisions, item));
   if (!context.json) context.err.write(formatChanges(summarizeChanges(accepted), context.err.style));
@@ -77,7 +80,10 @@ export async function apply(id: string | undefined, flags: ApplyFlags): Promise<
     if (flags.dryRun) return showDryRun(context, request);
     const settled = await agree(context, request, flags);
     if (settled === undefined) return EXIT.done;
-    return tell(context, record.project, record.id, await applyChanges(settled));
+    const done = await applyChanges(settled);
+    const landed = [...done.applied, ...done.unchanged];
+    await landStored(context.directories.state, stored.session, settled, landed);
+    return tell(context, record.project, record.id, done);
   });
 }
 

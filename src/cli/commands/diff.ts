@@ -3,6 +3,7 @@ import { showPath } from '../../base/path-bytes.ts';
 import { toInertJson } from '../../headless/json-lines.ts';
 import type { Entry, LedgerReader } from '../../ledger/ledger.ts';
 import { reviewItems, toSummary } from '../../review/review-item.ts';
+import { baseTreeOf } from '../../session/base-tree.ts';
 import { colours, plain, type Screen } from '../../tui/style.ts';
 import { type CommonFlags, createContext, userRulesOf } from '../context.ts';
 import { openNamed } from '../find-entry.ts';
@@ -29,7 +30,9 @@ export async function diff(
   await using opened = stored;
   const { ledger, session } = opened;
   const [from, to] = await resolveRange(ledger, range);
-  const whole = await ledger.changes(from.tree, to.tree, { renames: true });
+  // What was applied is the project's own, unless a range says from where on.
+  const base = range === undefined ? await baseTreeOf(session.record, ledger) : from.tree;
+  const whole = await ledger.changes(base, to.tree, { renames: true });
   const changeSet = { ...whole, changes: filterByPaths(whole.changes, paths) };
   if (context.json) {
     const row = {
@@ -52,7 +55,7 @@ export async function diff(
   await printChangeSet(changeSet, ledger, withColour(context.out, flags.color), {
     stat: flags.stat === true,
     userRules,
-    title: `Changes from #${from.trailers.seq} to #${to.trailers.seq}`,
+    title: `Changes from ${base === from.tree ? `#${from.trailers.seq}` : 'what was applied'} to #${to.trailers.seq}`,
   });
 }
 

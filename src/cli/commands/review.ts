@@ -9,7 +9,9 @@ import { type Decision, parseDecisions } from '../../review/decision.ts';
 import { ReviewState } from '../../review/review-state.ts';
 import { decideByPatterns } from '../../review/select.ts';
 import { applyChanges, settleInterrupted } from '../../session/apply-changes.ts';
+import { baseTreeOf } from '../../session/base-tree.ts';
 import { listChanges, summarizeChanges } from '../../session/changes.ts';
+import { landStored } from '../../session/land-stored.ts';
 import { formatDecided } from '../../tui/change-list.ts';
 import { confirm } from '../confirm.ts';
 import { type CommonFlags, type Context, createContext, userRulesOf, withSignals } from '../context.ts';
@@ -72,7 +74,13 @@ async function readRequest(
     id: session.record.id,
     folder: session.folder,
     ledger,
-    items: await listChanges(ledger, base.tree, final.tree, undefined, userRulesOf(context)),
+    items: await listChanges(
+      ledger,
+      await baseTreeOf(session.record, ledger),
+      final.tree,
+      undefined,
+      userRulesOf(context),
+    ),
     tree: final.tree,
     ...(flags.mouse !== undefined && { mouse: flags.mouse }),
     signal,
@@ -210,6 +218,8 @@ async function apply(
     emit,
     signal,
   });
+  const landed = [...done.applied, ...done.unchanged];
+  await landStored(context.directories.state, session, { items, decisions }, landed);
   if (context.json) {
     const { applied, conflicts, refused, unchanged } = done;
     context.out.write(

@@ -6,6 +6,7 @@ import type { EventBody } from '../../base/events.ts';
 import { type HostPath, showPath } from '../../base/path-bytes.ts';
 import { toInertJson } from '../../headless/json-lines.ts';
 import { settleInterrupted } from '../../session/apply-changes.ts';
+import { unlandStored } from '../../session/land-stored.ts';
 import { SessionStore } from '../../session/store.ts';
 import { formatPlan } from '../apply-plan.ts';
 import { confirm } from '../confirm.ts';
@@ -23,7 +24,8 @@ export interface UndoFlags extends CommonFlags {
 export async function undo(id: string | undefined, flags: UndoFlags): Promise<void> {
   const context = createContext(flags);
   const face = createFace(context);
-  const { record } = new SessionStore(context.directories.state).find(id, context.project);
+  const session = new SessionStore(context.directories.state).find(id, context.project);
+  const { record } = session;
   const emit = (event: EventBody) =>
     face.show({ ...event, at: new Date().toISOString(), session: record.id });
   await settleInterrupted(context.directories.state, emit);
@@ -47,6 +49,9 @@ export async function undo(id: string | undefined, flags: UndoFlags): Promise<vo
   process.exitCode = await withSignals(async (signal) => {
     const done = await (flags.redo ? redo : undoApply)({ ...options, shown, signal });
     for (const message of done.warnings) emit({ type: 'warning', code: 'apply/note', message });
+    if (done.applied.length > 0) {
+      await unlandStored(context.directories.state, session, flags.redo ? 'redo' : 'undo');
+    }
     if (context.json) {
       const { applied: undone, record: _, warnings: __, ...facts } = done;
       print(context, flags.redo ? 'redone' : 'undone', record.id, {

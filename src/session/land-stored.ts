@@ -1,0 +1,51 @@
+/** What an apply or an undo means for a session that does not run: its base moves. */
+import { isSafeCoderError } from '../base/errors.ts';
+import type { HostPath } from '../base/path-bytes.ts';
+import { baseTreeOf, moveBaseAgain, moveBaseBack } from './base-tree.ts';
+import { landChanges, type Review } from './land-changes.ts';
+import type { StoredSession } from './store.ts';
+import { type ChangedSession, changeStored } from './stored-rewind.ts';
+
+/**
+ * What landed is no change of the session any more. False while the session runs: it goes on to show what the project has
+ * already, which does no harm. Throws `ledger/*`.
+ */
+export function landStored(
+  state: HostPath,
+  stored: StoredSession,
+  review: Review,
+  landed: readonly string[],
+): Promise<boolean> {
+  return whileEnded(state, stored, async ({ folder, ledger, conversation }) => {
+    const base = await baseTreeOf(folder.record, ledger);
+    const entry = await landChanges({ folder, ledger, base, now: new Date() }, review, landed);
+    if (entry) conversation.catchUp([entry]);
+  });
+}
+
+/** What was taken back is a change again; after a redo it is none. False while the session runs. */
+export function unlandStored(
+  state: HostPath,
+  stored: StoredSession,
+  kind: 'undo' | 'redo',
+): Promise<boolean> {
+  return whileEnded(state, stored, async ({ folder }) => {
+    if (kind === 'undo') moveBaseBack(folder);
+    else moveBaseAgain(folder);
+  });
+}
+
+async function whileEnded(
+  state: HostPath,
+  stored: StoredSession,
+  work: (session: ChangedSession) => Promise<void>,
+): Promise<boolean> {
+  try {
+    await using session = await changeStored(state, stored);
+    await work(session);
+    return true;
+  } catch (error) {
+    if (isSafeCoderError(error, 'session/busy')) return false;
+    throw error;
+  }
+}
