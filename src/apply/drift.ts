@@ -58,10 +58,23 @@ export async function settleDrift(
     const { merged: _, isMarked: __, ...rest } = settled;
     verdicts.set(path, { ...rest, intent: removal.intent });
   }
+  const gone = oldNamesGone(verdicts);
   for (const [path, verdict] of verdicts) {
     if (verdict.outcome !== 'conflict' || !verdict.isDrift || verdict.choices) continue;
-    verdicts.set(path, await settle(root, verdict, verdict.intent, options));
+    const expected = verdict.intent.expected ?? gone.get(verdict.intent.group);
+    const intent = expected === undefined ? verdict.intent : { ...verdict.intent, expected };
+    verdicts.set(path, await settle(root, verdict, intent, options));
   }
+}
+
+/** What the old file of a rename held, by group, where the host has moved it already: the new name is merged with that. */
+function oldNamesGone(verdicts: ReadonlyMap<RelPath, Verdict>): Map<string | undefined, Expectation> {
+  const gone = new Map<string | undefined, Expectation>();
+  for (const { intent, outcome } of verdicts.values()) {
+    const isOld = intent.group !== undefined && intent.target === undefined && outcome === 'unchanged';
+    if (isOld && intent.expected !== undefined) gone.set(intent.group, intent.expected);
+  }
+  return gone;
 }
 
 /** Renames whose old file was changed on the host: what was changed there goes along to the new name. */

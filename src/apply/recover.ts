@@ -1,12 +1,18 @@
 /** At the next start: finishes what was committed and takes back what was not, after a kill or a power cut. */
 import { existsSync } from 'node:fs';
-import { isSafeCoderError } from '../base/errors.ts';
+import { isSafeCoderError, SafeCoderError } from '../base/errors.ts';
 import { type HostPath, showPath } from '../base/path-bytes.ts';
 import { HostRoot } from './host-root.ts';
 import type { Refusal } from './intent.ts';
 import type { Journal } from './journal.ts';
 import { finish, type RunContext, type RunOptions, stepCounter, toApplyError, undoJournal } from './run.ts';
 import { StateStore } from './state-store.ts';
+
+/** A journal that can't be understood or settled; it holds up its own project only. */
+export interface Stuck {
+  outcome: 'stuck';
+  error: SafeCoderError;
+}
 
 export interface Recovery {
   root: HostPath;
@@ -21,20 +27,29 @@ export interface Recovery {
   conflicts: Refusal[];
 }
 
-/** Looks after every interrupted apply and undo, or those of the project at `root` only. Throws `apply/failed`. */
+/**
+ * Looks after every interrupted apply and undo, or those of the project at `root` only. What can't be settled is returned
+ * with the reason, and stays for a person to look at.
+ */
 export async function recover(
   options: { stateDir: HostPath; root?: HostPath } & Pick<RunOptions, 'beforeStep'>,
-): Promise<Recovery[]> {
+): Promise<(Recovery | Stuck)[]> {
   const store = new StateStore(options.stateDir);
   const before = stepCounter(options.beforeStep);
-  const journals = store
-    .journals()
-    .filter(({ record }) => options.root === undefined || isAt(options.root, record.root));
-  return journals.map((journal) => {
+  const { journals, damaged } = store.surveyJournals();
+  const concerned = journals.filter(
+    ({ record }) => options.root === undefined || isAt(options.root, record.root),
+  );
+  const recovered = concerned.map((journal): Recovery | Stuck => {
     const { kind, session, root } = journal.record;
-    const outcome = recoverOne(store, journal, before);
-    return { root: root.path as HostPath, session, kind, ...outcome };
+    try {
+      return { root: root.path as HostPath, session, kind, ...recoverOne(store, journal, before) };
+    } catch (error) {
+      if (error instanceof SafeCoderError) return { outcome: 'stuck', error };
+      throw error;
+    }
   });
+  return [...recovered, ...damaged.map((error): Stuck => ({ outcome: 'stuck', error }))];
 }
 
 function isAt(path: HostPath, id: { dev: string; ino: string }): boolean {

@@ -6,7 +6,7 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { z } from 'zod';
-import { errnoOf, SafeCoderError } from '../base/errors.ts';
+import { errnoOf, isSafeCoderError, SafeCoderError } from '../base/errors.ts';
 import { type OwnerLock, takeOwnerLock } from '../base/owner-lock.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import type { RootId } from './host-root.ts';
@@ -36,11 +36,28 @@ export class StateStore {
     return lock;
   }
 
-  /** The journals that an interrupted apply left behind. */
+  /** The journals that an interrupted apply left behind. Throws `session/damaged` when one can't be understood. */
   journals(): Journal[] {
-    return readdirSync(join(this.root, 'apply'))
-      .filter((name) => /^\d+-\d+\.journal$/.test(name))
-      .map((name) => readJson(join(this.root, 'apply', name), journalSchema));
+    const { journals, damaged } = this.surveyJournals();
+    const [first] = damaged;
+    if (first) throw first;
+    return journals;
+  }
+
+  /** All journals that can be understood, and an error for each other one: it concerns its own project only. */
+  surveyJournals(): { journals: Journal[]; damaged: SafeCoderError[] } {
+    const names = readdirSync(join(this.root, 'apply')).filter((name) => /^\d+-\d+\.journal$/.test(name));
+    const [journals, damaged]: [Journal[], SafeCoderError[]] = [[], []];
+    for (const name of names) {
+      try {
+        journals.push(readJson(join(this.root, 'apply', name), journalSchema));
+      } catch (error) {
+        if (isSafeCoderError(error, 'session/damaged')) damaged.push(error);
+        // Another process may have finished with it just now.
+        else if (errnoOf(error) !== 'ENOENT') throw error;
+      }
+    }
+    return { journals, damaged };
   }
 
   journal(id: RootId): Journal | undefined {

@@ -14,10 +14,10 @@ type Settlement = Pick<Decision, 'onConflict' | 'resolution'>;
 
 const KEYS = { m: 'mine', t: 'theirs', k: 'markers', e: 'edit' } as const;
 const HELP = {
-  mine: "(m)ine: keep the project's",
-  theirs: "(t)heirs: write the agent's",
-  markers: 'mar(k)ers: write both',
-  edit: '(e)dit',
+  mine: 'm: keep yours',
+  theirs: "t: take the agent's",
+  markers: 'k: both, with markers',
+  edit: 'e: edit',
 } as const;
 const MAX_SHOWN_LINES = 200;
 

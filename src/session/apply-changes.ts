@@ -3,7 +3,7 @@ import { type ApplyOptions, type ApplyResult, applyPlan, previewPlan } from '../
 import { type ConflictContents, readConflict } from '../apply/conflict-contents.ts';
 import type { RootId } from '../apply/host-root.ts';
 import type { ApplyPreview } from '../apply/preview.ts';
-import { type Recovery, recover } from '../apply/recover.ts';
+import { type Recovery, recover, type Stuck } from '../apply/recover.ts';
 import type { Emit } from '../base/events.ts';
 import { type HostPath, type RelPath, showPath } from '../base/path-bytes.ts';
 import type { LedgerReader } from '../ledger/ledger.ts';
@@ -87,7 +87,9 @@ const PHASES = { keep: 'Keeping what is there', stage: 'Preparing files', publis
 
 /** Settles what an earlier process left half done, and tells about it. Called before anything else is done to a project. */
 export async function settleInterrupted(state: HostPath, emit: Emit): Promise<Recovery[]> {
-  const settled = await recover({ stateDir: state });
+  const found = await recover({ stateDir: state });
+  const settled = found.filter((each) => each.outcome !== 'stuck');
+  for (const each of found) if (each.outcome === 'stuck') tellStuck(each, emit);
   for (const { root, kind, outcome, conflicts } of settled) {
     if (outcome === 'busy') continue;
     const told = {
@@ -109,4 +111,8 @@ export async function settleInterrupted(state: HostPath, emit: Emit): Promise<Re
     }
   }
   return settled;
+}
+
+function tellStuck({ error: { message, hint } }: Stuck, emit: Emit): void {
+  emit({ type: 'warning', code: 'apply/recovered', message, ...(hint !== undefined && { hint }) });
 }

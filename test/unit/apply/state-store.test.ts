@@ -46,6 +46,17 @@ describe('StateStore', () => {
     expect(() => store.journals()).toThrow(expect.objectContaining({ code: 'session/damaged' }));
   });
 
+  it('reads the other journals beside one that is damaged', () => {
+    const state = temporaryFolder();
+    const store = new StateStore(state);
+    const journal = { state: 'working' as const, stage: 'x', record: record('3'.repeat(16)) };
+    store.writeJournal(journal);
+    writeFileSync(join(state, 'apply/3-4.journal'), '');
+    const { journals, damaged } = store.surveyJournals();
+    expect(journals).toEqual([journal]);
+    expect(damaged.map(({ message }) => message)).toEqual([expect.stringContaining('3-4.journal')]);
+  });
+
   it.each(['../x', 'a/b', '', '.', 'a\0b'])('takes %j for no session', (session) => {
     const store = new StateStore(temporaryFolder());
     expect(() => store.records(session)).toThrow(expect.objectContaining({ code: 'usage/bad-argument' }));
