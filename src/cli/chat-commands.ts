@@ -12,6 +12,7 @@ import type { CommonFlags, Context } from './context.ts';
 import { findSession } from './continue-session.ts';
 import { describeRollback } from './describe-rollback.ts';
 import { applyDecisions, attempt, showChanges } from './finish-session.ts';
+import { storedWriting } from './ledger-signing.ts';
 import { canReview, keepDecisions, openReview, reviewChanges } from './review-changes.ts';
 import type { Face } from './start-session.ts';
 
@@ -137,7 +138,12 @@ async function goBack(chat: Chat, words: string[]): Promise<void> {
 async function forkHere({ context, session }: Chat, words: string[]): Promise<void> {
   const stored = findSession(context, session.id);
   const fork = { name: words.join(' ') || 'HEAD', at: new Date() };
-  const { session: made, from } = await forkStored(context.directories.state, stored, fork);
+  const { session: made, from } = await forkStored(
+    context.directories.state,
+    stored,
+    fork,
+    await storedWriting(context),
+  );
   context.out.write(
     `${context.out.style.green('✓')} Session ${made.record.id.slice(0, 8)} begins at #${from.trailers.seq}. To go on there: safe-coder resume ${made.record.id.slice(0, 8)}\n`,
   );

@@ -4,6 +4,7 @@ import { toInertJson } from '../headless/json-lines.ts';
 import type { StoredSession } from '../session/store.ts';
 import { forkStored } from '../session/stored-rewind.ts';
 import type { Context } from './context.ts';
+import { storedWriting } from './ledger-signing.ts';
 
 /** A new stored session that begins where an entry of `stored` was. Throws `ledger/*`. */
 export async function fork(
@@ -12,7 +13,12 @@ export async function fork(
   name: string,
 ): Promise<{ session: StoredSession }> {
   const at = new Date();
-  const { session, from } = await forkStored(context.directories.state, stored, { name, at });
+  const { session, from } = await forkStored(
+    context.directories.state,
+    stored,
+    { name, at },
+    await storedWriting(context),
+  );
   const { id, project } = session.record;
   if (context.json) {
     const origin = { session: stored.record.id, entry: from.id, seq: from.trailers.seq };

@@ -1,6 +1,7 @@
 /** What an apply or an undo means for a session that does not run: its base moves. */
 import { isSafeCoderError } from '../base/errors.ts';
 import type { HostPath } from '../base/path-bytes.ts';
+import type { WriterOptions } from '../ledger/writer-options.ts';
 import { baseTreeOf, moveBaseAgain, moveBaseBack } from './base-tree.ts';
 import { landChanges, type Review } from './land-changes.ts';
 import type { StoredSession } from './store.ts';
@@ -15,8 +16,9 @@ export function landStored(
   stored: StoredSession,
   review: Review,
   landed: readonly string[],
+  writing: WriterOptions = {},
 ): Promise<boolean> {
-  return whileEnded(state, stored, async ({ folder, ledger, conversation }) => {
+  return whileEnded(state, stored, writing, async ({ folder, ledger, conversation }) => {
     const base = await baseTreeOf(folder.record, ledger);
     const entry = await landChanges({ folder, ledger, base, now: new Date() }, review, landed);
     if (entry) conversation.catchUp([entry]);
@@ -29,7 +31,7 @@ export function unlandStored(
   stored: StoredSession,
   kind: 'undo' | 'redo',
 ): Promise<boolean> {
-  return whileEnded(state, stored, async ({ folder }) => {
+  return whileEnded(state, stored, {}, async ({ folder }) => {
     if (kind === 'undo') moveBaseBack(folder);
     else moveBaseAgain(folder);
   });
@@ -38,10 +40,11 @@ export function unlandStored(
 async function whileEnded(
   state: HostPath,
   stored: StoredSession,
+  writing: WriterOptions,
   work: (session: ChangedSession) => Promise<void>,
 ): Promise<boolean> {
   try {
-    await using session = await changeStored(state, stored);
+    await using session = await changeStored(state, stored, writing);
     await work(session);
     return true;
   } catch (error) {

@@ -5,6 +5,7 @@ import { forkLedger } from '../ledger/fork-ledger.ts';
 import type { Entry } from '../ledger/ledger.ts';
 import { openLedger } from '../ledger/reader.ts';
 import { type LedgerWriter, openLedgerWriter } from '../ledger/writer.ts';
+import type { WriterOptions } from '../ledger/writer-options.ts';
 import { baseTreeOf, isSameState } from './base-tree.ts';
 import { Conversation } from './conversation.ts';
 import { ConversationLog } from './conversation-log.ts';
@@ -26,11 +27,15 @@ export interface ChangedSession extends AsyncDisposable {
   conversation: Conversation;
 }
 
-/** Throws `session/busy` while it runs, `ledger/*`. */
-export async function changeStored(state: HostPath, stored: StoredSession): Promise<ChangedSession> {
+/** `writing` says how its ledger is written, and signed. Throws `session/busy` while it runs, `ledger/*`. */
+export async function changeStored(
+  state: HostPath,
+  stored: StoredSession,
+  writing: WriterOptions = {},
+): Promise<ChangedSession> {
   const folder = new SessionStore(state).reopen(stored);
   try {
-    const ledger = await openLedgerWriter(folder.ledger);
+    const ledger = await openLedgerWriter(folder.ledger, writing);
     const conversation = new Conversation(folder);
     conversation.catchUp(await ledger.entries());
     const end = async () => {
@@ -50,9 +55,10 @@ export async function snapshotStored(
   stored: StoredSession,
   label: string,
   at: Date,
+  writing: WriterOptions = {},
 ): Promise<Entry> {
   const title = snapshotTitle(label);
-  await using session = await changeStored(state, stored);
+  await using session = await changeStored(state, stored, writing);
   const { ledger, conversation } = session;
   const head = await ledger.head();
   const entry = await ledger.appendTree({
@@ -72,8 +78,9 @@ export async function rollBackStored(
   state: HostPath,
   stored: StoredSession,
   { name, scope, at }: { name: string; scope: RewindScope; at: Date },
+  writing: WriterOptions = {},
 ): Promise<RolledBack> {
-  await using session = await changeStored(state, stored);
+  await using session = await changeStored(state, stored, writing);
   const { folder, ledger, conversation } = session;
   const to = await resolveEntry(ledger, name);
   if (scope !== 'files') requirePlace(conversation, to);
@@ -104,6 +111,7 @@ export async function forkStored(
   state: HostPath,
   stored: StoredSession,
   { name, at }: { name: string; at: Date },
+  writing: WriterOptions = {},
 ): Promise<{ session: StoredSession; from: Entry }> {
   const store = new SessionStore(state);
   await using origin = await openLedger(join(stored.folder, 'ledger') as HostPath);
@@ -118,6 +126,7 @@ export async function forkStored(
   try {
     const { objectFormat } = origin;
     await using ledger = await forkLedger(origin.dir, {
+      ...writing,
       dir: folder.ledger,
       objectFormat,
       session: folder.record.id,

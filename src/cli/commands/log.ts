@@ -9,6 +9,7 @@ import { readTimeline, type TimelineTurn } from '../../session/timeline.ts';
 import { formatEntry, formatTurn, type LogLine } from '../../tui/log-lines.ts';
 import { type CommonFlags, type Context, createContext } from '../context.ts';
 import { entryRow } from '../entry-row.ts';
+import { expectedSigner } from '../ledger-signing.ts';
 import { parseProjectPath } from '../project-path.ts';
 import { type OpenedStoredSession, openStored } from '../stored-session.ts';
 
@@ -123,10 +124,17 @@ function jsonWriter({ out }: Context, session: string): Writer {
 }
 
 /** Says what the verification found. Throws `ledger/damaged` with all faults when there are any. */
-async function verify({ json, out }: Context, { ledger, session }: OpenedStoredSession): Promise<void> {
+async function verify(context: Context, { ledger, session }: OpenedStoredSession): Promise<void> {
+  const { json, out } = context;
   const { id } = session.record;
   const isOver = session.record.endedAt !== undefined && session.owner === undefined;
-  const verdict = await ledger.verify({ isOver });
+  const { head } = session.record;
+  const signer = await expectedSigner(context);
+  const verdict = await ledger.verify({
+    isOver,
+    ...(head === undefined ? {} : { recordedHead: head }),
+    ...(signer === undefined ? {} : { signer }),
+  });
   if (json) {
     const row = { type: 'verify', at: new Date().toISOString(), session: id, ...verdict };
     out.write(`${toInertJson(row)}\n`);

@@ -8,6 +8,7 @@ import { rollBackStored, snapshotStored } from '../../session/stored-rewind.ts';
 import { type CommonFlags, type Context, createContext } from '../context.ts';
 import { findSession } from '../continue-session.ts';
 import { describeRollback, namePaths } from '../describe-rollback.ts';
+import { storedWriting } from '../ledger-signing.ts';
 import { openStored } from '../stored-session.ts';
 
 export interface RollbackFlags extends CommonFlags {
@@ -22,7 +23,12 @@ export async function rollback(name: string, flags: RollbackFlags): Promise<void
   const stored = findSession(context, flags.session);
   await announce(context, stored.record.id, name, scope);
   const at = new Date();
-  const done = await rollBackStored(context.directories.state, stored, { name, scope, at });
+  const done = await rollBackStored(
+    context.directories.state,
+    stored,
+    { name, scope, at },
+    await storedWriting(context),
+  );
   if (context.json) {
     const { entry, to, changed } = done;
     const facts = {
@@ -61,7 +67,13 @@ export async function snapshot(label: string, flags: RollbackFlags): Promise<voi
   const context = createContext(flags);
   const stored = findSession(context, flags.session);
   const at = new Date();
-  const entry = await snapshotStored(context.directories.state, stored, label, at);
+  const entry = await snapshotStored(
+    context.directories.state,
+    stored,
+    label,
+    at,
+    await storedWriting(context),
+  );
   const { seq } = entry.trailers;
   if (context.json) {
     const row = {
