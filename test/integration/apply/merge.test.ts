@@ -88,6 +88,15 @@ describe('a file that changed on the host and in the guest', () => {
     expect(readTree(project.root)).toEqual({ a: MINE });
   });
 
+  it('is merged at its new name when it was moved on the host already', async () => {
+    const { project, options } = drifted({ a: BASE }, { b: MINE }, { b: THEIRS }, { a: 'b' });
+    const result = await applyPlan(options);
+    expect(result).toMatchObject({ applied: ['b'], conflicts: [] });
+    expect(readTree(project.root)).toEqual({ b: BOTH });
+    await undo(project);
+    expect(readTree(project.root)).toEqual({ b: MINE });
+  });
+
   it('conflicts again when it changed after the merge was shown', async () => {
     const { project, options } = drifted({ a: BASE }, { a: MINE }, { a: THEIRS });
     const { shown } = await previewPlan(options);
