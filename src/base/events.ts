@@ -32,6 +32,8 @@ export interface ChangeSummary {
   path: string;
   change: ChangeKind;
   from?: string;
+  /** Of an added file: the old path of a changed file that held the same bytes. */
+  copiedFrom?: string;
   /** Lines; of a binary file both are 0. */
   added?: number;
   removed?: number;

@@ -41,12 +41,6 @@ export function compose(old: Buffer, choices: readonly HunkChoice[]): Buffer {
   return joinLines(endInnerLines(out));
 }
 
-/** The new side of a hunk: context and added lines, as an editor gets them. */
-export function newSideOf(hunk: Hunk): Buffer {
-  const kept = readHunkLines(hunk).filter(({ sign }) => sign !== '-');
-  return joinLines(kept.map(({ text }) => text));
-}
-
 function isKept({ sign, index }: HunkLine, choice: HunkChoice): boolean {
   if (choice.take === 'replacement') return false;
   if (sign === ' ') return true;
@@ -55,7 +49,7 @@ function isKept({ sign, index }: HunkLine, choice: HunkChoice): boolean {
 }
 
 /** A hunk's lines as a file has them. */
-export function readHunkLines(hunk: Hunk): HunkLine[] {
+function readHunkLines(hunk: Hunk): HunkLine[] {
   const lines: HunkLine[] = [];
   for (const [index, line] of hunk.lines.entries()) {
     if (line.startsWith('\\')) continue;

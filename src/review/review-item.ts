@@ -2,14 +2,17 @@
 import { hash } from 'node:crypto';
 import type { ChangeSummary } from '../base/events.ts';
 import { throwIfCancelled } from '../base/lifetime.ts';
-import { decodePath, showPath } from '../base/path-bytes.ts';
+import { decodePath, type RelPath, showPath } from '../base/path-bytes.ts';
 import type { Change, ChangeSet } from '../diff/change-set.ts';
+import { findCopies } from '../diff/copies.ts';
 import { countChangedLines } from '../diff/count-lines.ts';
+import { hashObject } from '../git/object-id.ts';
 import type { LedgerReader } from '../ledger/ledger.ts';
 import { findCollisions, pathFault, symlinkFault } from '../policy/apply-path.ts';
 import { risksOfSet } from '../policy/risk/of-set.ts';
 import type { UserRules } from '../policy/risk/user-rules.ts';
 import { riskOf } from '../policy/risk.ts';
+import { formatOf } from './accepted.ts';
 import { typeOfContent } from './content-type.ts';
 import type { ChangeBytes } from './file-hunks.ts';
 import { readSides } from './read-sides.ts';
@@ -32,6 +35,8 @@ export interface ReviewItem {
   sizes?: { before?: number; after?: number };
   /** What a binary file holds, in words; undefined for text. */
   contentType?: string;
+  /** Of an added file: the old path of a changed file that held the same bytes. */
+  copiedFrom?: RelPath;
 }
 
 export interface ReviewItemsOptions {
@@ -51,6 +56,7 @@ export async function reviewItems(
   const set: SetFacts = {
     collisions: findCollisions(changes.changes.filter((c) => c.after).map((c) => c.path)),
     risks: risksOfSet(changes.changes),
+    copies: findCopies(changes.changes, emptyBlobLike(changes.changes)),
   };
   const items: ReviewItem[] = [];
   for (const change of changes.changes) {
@@ -65,6 +71,7 @@ export async function reviewItems(
 interface SetFacts {
   collisions: ReadonlyMap<string, string>;
   risks: ReadonlyMap<string, string[]>;
+  copies: ReadonlyMap<string, RelPath>;
 }
 
 function reviewItem(
@@ -75,6 +82,7 @@ function reviewItem(
 ): ReviewItem {
   const { before, after } = bytes;
   const counts = countLines(change, before ?? NOTHING, after ?? NOTHING);
+  const copiedFrom = set.copies.get(change.path);
   return {
     change,
     ...counts,
@@ -84,6 +92,7 @@ function reviewItem(
     isIgnored: ignored?.has(change.path) ?? false,
     sizes: { ...(before && { before: before.length }), ...(after && { after: after.length }) },
     ...(counts.isBinary && { contentType: typeOfContent(after ?? before ?? NOTHING) }),
+    ...(copiedFrom !== undefined && { copiedFrom }),
   };
 }
 
@@ -105,6 +114,11 @@ function countLines(
   return { added: counts.added, removed: counts.removed, isBinary: false };
 }
 
+/** The empty blob's id in the object format of these changes. */
+function emptyBlobLike([first]: readonly Change[]): string {
+  return first === undefined ? '' : hashObject(formatOf(first), 'blob', NOTHING);
+}
+
 function refusalOf(
   change: Change,
   after: Buffer | undefined,
@@ -121,11 +135,12 @@ function refusalOf(
 /** The item in the form that events and `--json` have; see docs/changes-json.md. */
 export function toSummary(item: ReviewItem): ChangeSummary {
   const { path, kind, from, before, after } = item.change;
-  const { sizes, contentType } = item;
+  const { sizes, contentType, copiedFrom } = item;
   return {
     path,
     change: kind,
     ...(from !== undefined && { from }),
+    ...(copiedFrom !== undefined && { copiedFrom }),
     added: item.added,
     removed: item.removed,
     ...(item.isBinary && { binary: true }),

@@ -81,6 +81,15 @@ describe('reviewItems', () => {
     expect(found[8]?.risk).toHaveLength(1);
   });
 
+  it('says which changed file an added one was copied from', async () => {
+    const changes: Change[] = [
+      { path: 'a' as RelPath, kind: 'modified', before: state('copied'), after: state('other') },
+      { path: 'b' as RelPath, kind: 'added', after: state('copied') },
+    ];
+    const [, copy] = await reviewItems({ base: 'b', final: 'f', changes }, ledger);
+    expect(copy && toSummary(copy)).toMatchObject({ path: 'b', change: 'added', copiedFrom: 'a' });
+  });
+
   it('refuses both of two names that collide', async () => {
     const pair = ['README', 'readme'].map((path) => ({
       path: path as RelPath,
