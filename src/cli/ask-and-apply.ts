@@ -1,11 +1,13 @@
 /** The question at the end of a chat: what to apply. */
 import { EXIT, type ExitCode, isSafeCoderError } from '../base/errors.ts';
+import type { Decision } from '../review/decision.ts';
 import type { ReviewItem } from '../review/review-item.ts';
 import { decideAll, decideByPatterns } from '../review/select.ts';
 import type { Session } from '../session/session.ts';
 import type { LineEditor } from '../tui/line-editor.ts';
 import type { Context } from './context.ts';
 import { applyDecisions } from './finish-session.ts';
+import { canReview, reviewChanges } from './review-changes.ts';
 
 /** Asks until there is an answer, and applies what it says. Throws `apply/*`. */
 export async function askAndApply(
@@ -16,19 +18,22 @@ export async function askAndApply(
   signal: AbortSignal,
 ): Promise<ExitCode> {
   const risky = items.some((item) => item.risk.length > 0);
+  const safe = risky ? ' [s]afe (without what is marked "!"),' : '';
+  const review = canReview(context) ? ' [r]eview,' : '';
   editor.forgetQueued();
   for (;;) {
-    context.out.write(
-      risky
-        ? 'Apply? [a]ll, [s]afe (without what is marked "!"), [f]iles..., [N]othing\n'
-        : 'Apply? [a]ll, [f]iles..., [N]othing\n',
-    );
+    context.out.write(`Apply? [a]ll,${safe}${review} [f]iles..., [N]othing\n`);
     const line = await editor.read('apply> ');
     const answer = line.kind === 'line' ? line.text.trim().toLowerCase() : 'n';
     if (answer === 'a' || answer === 'all')
       return applyDecisions(context, session, items, decideAll(items, 'all'), signal);
     if (answer === 's' || answer === 'safe')
       return applyDecisions(context, session, items, decideAll(items, 'safe'), signal);
+    if (review !== '' && (answer === 'r' || answer === 'review')) {
+      const decisions = await reviewAtEnd(context, session, items, editor, signal);
+      if (decisions !== undefined) return applyDecisions(context, session, items, decisions, signal);
+      continue;
+    }
     if (answer === 'f' || answer === 'files') {
       const chosen = await editor.read('files (patterns, e.g. src/** *.md)> ');
       const accept =
@@ -47,4 +52,21 @@ export async function askAndApply(
       return EXIT.done;
     }
   }
+}
+
+/** What was decided, when it is to be applied now. */
+async function reviewAtEnd(
+  context: Context,
+  session: Session,
+  items: readonly ReviewItem[],
+  editor: LineEditor,
+  signal: AbortSignal,
+): Promise<readonly Decision[] | undefined> {
+  const { tree } = await session.ledger.head();
+  editor.suspend();
+  const request = { id: session.id, folder: session.folder, ledger: session.ledger, items, tree, signal };
+  const { outcome, state } = await reviewChanges(context, request);
+  if (outcome === 'apply') return state.decisions;
+  if (outcome === 'keep') context.out.write('The decisions are kept.\n');
+  return undefined;
 }

@@ -107,7 +107,7 @@ describe('review on a screen', () => {
     first.kill('SIGKILL');
     await first.exited;
     const second = open();
-    await second.waitFor(/✓ 2 {3}✗ 0/);
+    await second.waitFor(/✓ 2 +✗ 0/);
     second.type('qk');
     expect(await second.exited).toBe(0);
     expect(pictureOf(project)).toEqual(before);
