@@ -26,6 +26,7 @@ import { deletesMany, deletions, formatPlan } from '../apply-plan.ts';
 import { confirm } from '../confirm.ts';
 import { type CommonFlags, type Context, createContext, userRulesOf, withSignals } from '../context.ts';
 import { tellApplied } from '../finish-session.ts';
+import { storedWriting } from '../ledger-signing.ts';
 import { settleConflicts } from '../settle-conflicts.ts';
 import { createFace } from '../start-session.ts';
 import { openStored } from '../stored-session.ts';
@@ -82,7 +83,13 @@ export async function apply(id: string | undefined, flags: ApplyFlags): Promise<
     if (settled === undefined) return EXIT.done;
     const done = await applyChanges(settled);
     const landed = [...done.applied, ...done.unchanged];
-    await landStored(context.directories.state, stored.session, settled, landed);
+    await landStored(
+      context.directories.state,
+      stored.session,
+      settled,
+      landed,
+      await storedWriting(context),
+    );
     return tell(context, record.project, record.id, done);
   });
 }

@@ -16,6 +16,7 @@ import { formatDecided } from '../../tui/change-list.ts';
 import { confirm } from '../confirm.ts';
 import { type CommonFlags, type Context, createContext, userRulesOf, withSignals } from '../context.ts';
 import { tellApplied } from '../finish-session.ts';
+import { storedWriting } from '../ledger-signing.ts';
 import {
   canReview,
   keepDecisions,
@@ -219,7 +220,13 @@ async function apply(
     signal,
   });
   const landed = [...done.applied, ...done.unchanged];
-  await landStored(context.directories.state, session, { items, decisions }, landed);
+  await landStored(
+    context.directories.state,
+    session,
+    { items, decisions },
+    landed,
+    await storedWriting(context),
+  );
   if (context.json) {
     const { applied, conflicts, refused, unchanged } = done;
     context.out.write(
