@@ -26,8 +26,10 @@ function begin(settings?: object) {
     for (const path of ['sc', 'sc/config']) execFileSync('chmod', ['700', join(home, path)]);
   }
   const run = (...args: string[]) => runCli(args, { home, cwd: project });
-  const work = async (command: string) =>
-    expect((await run('exec', '--demo', '--', 'sh', '-c', command)).code).toBe(0);
+  const work = async (command: string) => {
+    const { code, stderr } = await run('exec', '--demo', '--', 'sh', '-c', command);
+    expect([code, code === 0 ? '' : stderr]).toEqual([0, '']);
+  };
   const age = (id: string, days: number) => {
     const then = Date.now() / 1000 - days * DAY_S;
     const file = join(sessions, id, 'session.json');
