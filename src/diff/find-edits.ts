@@ -1,9 +1,10 @@
 /**
  * Where two sequences of lines differ. First by lines that both have exactly once and in the same order, which is how a person
- * reads a change (Bram Cohen's patience diff); what is left between them by the shortest edit script (E. W. Myers, "An
- * O(ND) difference algorithm and its variations", 1986).
+ * reads a change (Bram Cohen's patience diff); in long stretches of lines that repeat by passages that stand alone; what is left
+ * between them by the shortest edit script (E. W. Myers, "An O(ND) difference algorithm and its variations", 1986).
  */
 
+import { findPassages } from './find-passages.ts';
 import { longestRise } from './longest-rise.ts';
 import { shortestScript } from './shortest-script.ts';
 
@@ -91,9 +92,9 @@ class Search {
         continue;
       }
       this.#stepsLeft -= range.oldTo - range.oldFrom + range.nowTo - range.nowFrom;
-      const anchors = this.#stepsLeft > 0 ? this.#findAnchors(range) : [];
+      const anchors = this.#stepsLeft > 0 ? this.#findPairs(range) : [];
       if (anchors.length > 0) waiting.push(...between(range, anchors).reverse());
-      else this.#align(range);
+      else this.#push(range);
     }
   }
 
@@ -144,14 +145,22 @@ class Search {
     }
   }
 
+  /** Lines of the range to be kept, from the surest to the best guess; none when it is to be replaced as a whole. */
+  #findPairs(range: Range): [number, number][] {
+    const unique = this.#findAnchors(range);
+    if (unique.length > 0) return unique;
+    const isLong = range.oldTo - range.oldFrom + range.nowTo - range.nowFrom > 2 * this.#maxEdits;
+    const passages = isLong ? findPassages(this.#old, this.#now, range) : [];
+    return passages.length > 0 ? passages : (this.#align(range) ?? []);
+  }
+
   /** The shortest way for a range without anchors. Lines that the other side lacks can't be kept: they are left out first. */
-  #align(range: Range): void {
+  #align(range: Range): [number, number][] | undefined {
     this.#count(range, 1);
     const oldIndexes = indexesOf(this.#old, range.oldFrom, range.oldTo, this.#inNow);
     const nowIndexes = indexesOf(this.#now, range.nowFrom, range.nowTo, this.#inOld);
     this.#count(range, -1);
-    const pairs = this.#shortestPairs(oldIndexes, nowIndexes) ?? [];
-    for (const piece of between(range, pairs)) this.#push(piece);
+    return this.#shortestPairs(oldIndexes, nowIndexes);
   }
 
   #shortestPairs(oldIndexes: Int32Array, nowIndexes: Int32Array): [number, number][] | undefined {

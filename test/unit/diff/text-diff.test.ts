@@ -122,6 +122,22 @@ describe('a difference', () => {
     expect(compose(few(3), all(diff.hunks)).equals(few(5))).toBe(true);
   });
 
+  it('is found line by line in a long file in which every line repeats', () => {
+    let seed = 1;
+    const dice = (below: number) => {
+      seed = Math.imul(seed ^ (seed >>> 15), 0x2c1b3c6d) + 0x6d2b79f5;
+      return ((seed ^ (seed >>> 13)) >>> 0) % below;
+    };
+    const lines = Array.from({ length: 20_000 }, () => `${dice(60)}\n`);
+    const edit = (line: string, at: number) => (at % 16 === 3 ? [] : at % 16 === 11 ? [line, '5\n'] : [line]);
+    const before = Buffer.from(lines.join(''));
+    const after = Buffer.from(lines.flatMap(edit).join(''));
+    const diff = diffText(before, after);
+    if (diff.kind !== 'text') throw new Error(diff.kind);
+    expect(diff.added + diff.removed).toBeLessThan(2600);
+    expect(compose(before, all(diff.hunks)).equals(after)).toBe(true);
+  });
+
   it('says of files over the limit that they are too large', () => {
     const long = Buffer.from('x\n'.repeat(100));
     expect(diffText(long, Buffer.alloc(0), { maxBytes: 100 })).toEqual({
