@@ -45,10 +45,8 @@ export function problemsError(problems: readonly [Problem, ...Problem[]]): SafeC
 
 /** Folders in which names come or go, that are there and can't be written to. */
 function findClosedFolders(root: HostRoot, { ready, createdFolders, removedFolders }: Planned): Problem[] {
-  const paths = [...ready, ...createdFolders, ...removedFolders].map(
-    ({ path }) => foldersAbove(path).at(-1) ?? '',
-  );
-  return [...new Set<RelPath | ''>(['', ...paths])].flatMap((folder) => {
+  const folders = [...ready, ...createdFolders, ...removedFolders].map(({ path }) => folderOf(path));
+  return [...new Set<RelPath | ''>(['', ...folders])].flatMap((folder) => {
     const fault = faultOf(() =>
       root.inside(folder, ({ self }) => accessSync(`${self}/.`, constants.W_OK | constants.X_OK)),
     );
@@ -58,13 +56,24 @@ function findClosedFolders(root: HostRoot, { ready, createdFolders, removedFolde
 
 /** Files that may not be moved although their folder can be written to. */
 function findFixedFiles(root: HostRoot, { ready }: Planned): Problem[] {
-  return ready.flatMap(({ path, old }) => {
-    if (old?.kind !== 'file') return [];
-    const fault = faultOf(() =>
-      root.within(path, (folder, name) => accessSync(folder.entry(name), constants.W_OK)),
+  const files = ready.filter(({ old }) => old?.kind === 'file').map(({ path }) => path);
+  const fixed: Problem[] = [];
+  for (const [folder, paths] of Map.groupBy(files, folderOf)) {
+    faultOf(() =>
+      root.inside(folder, (directory) => {
+        for (const path of paths) {
+          const name = path.slice(path.lastIndexOf('/') + 1);
+          const fault = faultOf(() => accessSync(directory.entry(name), constants.W_OK));
+          if (fault === 'EPERM') fixed.push(problemOf(fault, path, root));
+        }
+      }),
     );
-    return fault === 'EPERM' ? [problemOf(fault, path, root)] : [];
-  });
+  }
+  return fixed;
+}
+
+function folderOf(path: RelPath): RelPath | '' {
+  return foldersAbove(path).at(-1) ?? '';
 }
 
 function faultOf(look: () => void): string | undefined {

@@ -1,4 +1,5 @@
 /** Risks that no single change shows: many deletions, a lockfile without its manifest, names that look alike. */
+import { isMassDeletion } from '../mass-deletion.ts';
 import { looksLikeAscii } from './look-alikes.ts';
 import { foldPath } from './match-names.ts';
 import type { RiskChange, Severity } from './rule.ts';
@@ -13,11 +14,6 @@ interface SetRule {
   matches: readonly (readonly string[])[];
   not: readonly (readonly string[])[];
 }
-
-/** So many deletions are no tidying up, whatever else changed. */
-const MANY_DELETIONS = 50;
-/** From this many on, deletions are marked when they are most of what changed. */
-const SOME_DELETIONS = 10;
 
 const LOCK_OF: Record<string, string> = {
   'package-lock.json': 'package.json',
@@ -46,10 +42,9 @@ export const SET_RULES: readonly SetRule[] = [
     reason: 'one of many deletions',
     judge: (changes) => {
       const gone = changes.filter(({ after }) => after === undefined);
-      const isMany = gone.length >= MANY_DELETIONS;
-      const isMost = gone.length >= SOME_DELETIONS && gone.length * 2 > changes.length;
       const reason = `one of ${gone.length.toLocaleString('en-US')} deletions`;
-      return new Map(isMany || isMost ? gone.map(({ path }) => [path, reason]) : []);
+      const isMass = isMassDeletion(gone.length, changes.length);
+      return new Map(isMass ? gone.map(({ path }) => [path, reason]) : []);
     },
     matches: [numbered('-', 50).concat(numbered('', 500)), numbered('-', 12)],
     not: [numbered('-', 9), numbered('-', 12).concat(numbered('+', 20))],

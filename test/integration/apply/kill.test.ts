@@ -107,9 +107,9 @@ async function killOnce(
     [BEFORE, AFTER].some((t) => JSON.stringify(sorted(t)) === JSON.stringify(sorted(tree)));
   if (recoverKillAt !== undefined) await runKilled(project, 'recover', recoverKillAt);
   const recoveries = await recover({ stateDir: project.stateDir });
-  expect(recoveries.flatMap((each) => (each.outcome === 'stuck' ? [each.error] : each.conflicts))).toEqual(
-    [],
-  );
+  expect(
+    recoveries.flatMap((each): unknown[] => (each.outcome === 'stuck' ? [each.error] : each.conflicts)),
+  ).toEqual([]);
 
   const end = readTree(project.root);
   expect(isOne(end), `a state between two after ${operation} was killed at step ${killAt}`).toBe(true);
