@@ -88,7 +88,7 @@ function measure(): Row[] {
   const [apply] = run('apply.ts', '5');
   rows.push(row('apply of 1,000 files, journaled and synced', apply?.applyMs, 'cp -a, sync', apply?.copyMs));
   const wayBack = run('way-back.ts', ...(values.large ? ['--large'] : []));
-  return [...rows, ...wayBack.map(toRow)];
+  return [...rows, ...[...wayBack, ...run('review.ts')].map(toRow)];
 }
 
 function print(rows: readonly Row[]): void {
