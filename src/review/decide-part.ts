@@ -94,12 +94,23 @@ function decideHunk(
   const comment = before?.comment === undefined ? {} : { comment: before.comment };
   if (typeof choice === 'string') return { hunk, decision: choice, ...comment };
   if ('edit' in choice) return { hunk, decision: 'edit', new: toJsonBytes(choice.edit), ...comment };
-  const known = new Set(changed);
-  if (!choice.lines.every((line) => known.has(line))) throw noSuchPart();
+  if (!choice.lines.every((line) => isAmong(changed, line))) throw noSuchPart();
   const lines = [...new Set(choice.lines)].sort((a, b) => a - b);
   if (lines.length === 0) return { hunk, decision: 'reject', ...comment };
-  if (lines.length === known.size) return { hunk, decision: 'accept', ...comment };
+  if (lines.length === changed.length) return { hunk, decision: 'accept', ...comment };
   return { hunk, decision: 'lines', lines, ...comment };
+}
+
+/** By halves: a hunk may have a hundred thousand lines, and a key decides about one. */
+function isAmong(sorted: readonly number[], wanted: number): boolean {
+  let from = 0;
+  let to = sorted.length;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((sorted[middle] ?? 0) < wanted) from = middle + 1;
+    else to = middle;
+  }
+  return sorted[from] === wanted;
 }
 
 /** A decision about the whole as one about each part. */

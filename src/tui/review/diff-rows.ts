@@ -79,50 +79,56 @@ function pushTail(
 }
 
 function pushLines(rows: DiffRow[], hunk: ReviewHunk, index: number): void {
-  for (const { line, sign, old, now } of numbered(hunk)) {
-    rows.push({
-      kind: 'line',
-      hunk: index,
-      line,
-      ...(sign !== '+' && { old }),
-      ...(sign !== '-' && { now }),
-    });
-  }
+  visitLines(hunk, (line, sign, old, now) => {
+    if (sign === REMOVED) rows.push({ kind: 'line', hunk: index, line, old });
+    else if (sign === ADDED) rows.push({ kind: 'line', hunk: index, line, now });
+    else rows.push({ kind: 'line', hunk: index, line, old, now });
+  });
 }
 
 function pushPairs(rows: DiffRow[], hunk: ReviewHunk, index: number): void {
   let left: LineRef[] = [];
   let right: LineRef[] = [];
   const flush = () => {
-    for (let at = 0; at < Math.max(left.length, right.length); at++) {
+    for (let at = 0; at < left.length || at < right.length; at++) {
       const [one, two] = [left[at], right[at]];
-      rows.push({ kind: 'pair', hunk: index, ...(one && { left: one }), ...(two && { right: two }) });
+      if (one && two) rows.push({ kind: 'pair', hunk: index, left: one, right: two });
+      else if (one) rows.push({ kind: 'pair', hunk: index, left: one });
+      else if (two) rows.push({ kind: 'pair', hunk: index, right: two });
     }
     left = [];
     right = [];
   };
-  for (const { line, sign, old, now } of numbered(hunk)) {
-    if (sign === '-') {
+  visitLines(hunk, (line, sign, old, now) => {
+    if (sign === REMOVED) {
       if (right.length > 0) flush();
       left.push({ line, number: old });
-    } else if (sign === '+') right.push({ line, number: now });
+    } else if (sign === ADDED) right.push({ line, number: now });
     else {
       flush();
       rows.push({ kind: 'pair', hunk: index, left: { line, number: old }, right: { line, number: now } });
     }
-  }
+  });
   flush();
 }
 
-function* numbered(hunk: ReviewHunk): Generator<{ line: number; sign: string; old: number; now: number }> {
+const REMOVED = '-'.charCodeAt(0);
+const ADDED = '+'.charCodeAt(0);
+
+/** Calls with each line's index, the code of its sign, and the numbers it has or would have. Quick: there may be 200,000. */
+function visitLines(
+  hunk: ReviewHunk,
+  visit: (line: number, sign: number, old: number, now: number) => void,
+): void {
   let old = hunk.oldLines === 0 ? hunk.oldStart + 1 : hunk.oldStart;
   let now = hunk.newLines === 0 ? hunk.newStart + 1 : hunk.newStart;
-  for (const [line, text] of hunk.lines.entries()) {
+  for (let line = 0; line < hunk.lines.length; line++) {
+    const text = hunk.lines[line] ?? '';
     if (text === NO_NEWLINE) continue;
-    const sign = text.charAt(0);
-    yield { line, sign, old, now };
-    if (sign !== '+') old += 1;
-    if (sign !== '-') now += 1;
+    const sign = text.charCodeAt(0);
+    visit(line, sign, old, now);
+    if (sign !== ADDED) old += 1;
+    if (sign !== REMOVED) now += 1;
   }
 }
 

@@ -18,8 +18,8 @@ interface Pane {
   hasGrounds: boolean;
   /** Columns of a line number. */
   digits: number;
-  /** Lines taken, by hunk; made once a frame. */
-  taken: Map<number, ReadonlySet<number>>;
+  /** Says of a line whether it is taken, by hunk; made once a frame. */
+  taken: Map<number, (line: number) => boolean>;
 }
 
 export function fileFrame(view: ReviewView, width: number, height: number, hasGrounds: boolean): Span[][] {
@@ -197,7 +197,7 @@ function lineCells(
   const status = isChange
     ? hunkStatus(view.state.decisionOf(file.item.change.path), file.textHunks[hunk]?.id ?? '')
     : 'undecided';
-  const isTaken = isChange && taken(pane, hunk).has(line);
+  const isTaken = isChange && taken(pane, hunk)(line);
   const mark = status === 'undecided' ? ' ' : isTaken || status === 'edit' ? '✓' : '✗';
   const isOut = mark === '✗' || status === 'edit';
   const side: 'added' | 'removed' | undefined = sign === '+' ? 'added' : sign === '-' ? 'removed' : undefined;
@@ -248,12 +248,15 @@ function searched({ view }: Pane, text: string): { found?: ReturnType<typeof fin
   return view.search === '' ? {} : { found: findAll(text.slice(0, 10_000), view.search) };
 }
 
-function taken(pane: Pane, hunk: number): ReadonlySet<number> {
+function taken(pane: Pane, hunk: number): (line: number) => boolean {
   const known = pane.taken.get(hunk);
   if (known !== undefined) return known;
-  const lines = takenLines(pane.view, pane.file, hunk);
-  pane.taken.set(hunk, lines);
-  return lines;
+  const { view, file } = pane;
+  const status = hunkStatus(view.state.decisionOf(file.item.change.path), file.textHunks[hunk]?.id ?? '');
+  const lines = status === 'lines' ? takenLines(view, file, hunk) : undefined;
+  const isTaken = (line: number) => (lines === undefined ? status === 'accept' : lines.has(line));
+  pane.taken.set(hunk, isTaken);
+  return isTaken;
 }
 
 /** What is in a folder: how much, and what of it is at risk, with the reasons. */

@@ -21,7 +21,7 @@ export interface WantedColours {
 /** One side of a hunk: the indexes of its lines, and for each line of the hunk its place among them. */
 interface SideLines {
   indexes: number[];
-  places: Map<number, number>;
+  places: Int32Array;
 }
 
 export class FileView {
@@ -144,7 +144,7 @@ export class FileView {
   tokensOf(hunk: number, line: number): readonly Token[] | undefined {
     const isOld = this.textHunks[hunk]?.lines[line]?.startsWith('-') === true;
     const side = this.#side(hunk, isOld);
-    const place = side.places.get(line) ?? 0;
+    const place = side.places[line] ?? 0;
     const block = Math.floor(place / BLOCK);
     const key = `${hunk} ${isOld} ${block}`;
     const colours = this.#colours.get(key);
@@ -172,11 +172,17 @@ export class FileView {
     const key = `${hunk} ${isOld}`;
     const known = this.#sides.get(key);
     if (known !== undefined) return known;
-    const indexes = [...(this.textHunks[hunk]?.lines ?? []).keys()].filter((index) => {
-      const sign = this.textHunks[hunk]?.lines[index]?.charAt(0);
-      return sign === ' ' || sign === (isOld ? '-' : '+');
-    });
-    const side = { indexes, places: new Map(indexes.map((index, place) => [index, place])) };
+    const lines = this.textHunks[hunk]?.lines ?? [];
+    const own = (isOld ? '-' : '+').charCodeAt(0);
+    const indexes: number[] = [];
+    const places = new Int32Array(lines.length);
+    for (let index = 0; index < lines.length; index++) {
+      const sign = lines[index]?.charCodeAt(0);
+      if (sign !== 32 && sign !== own) continue;
+      places[index] = indexes.length;
+      indexes.push(index);
+    }
+    const side = { indexes, places };
     this.#sides.set(key, side);
     return side;
   }
@@ -197,15 +203,17 @@ export function changedLinesOf(row: DiffRow, hunk: ReviewHunk | undefined): numb
   return [...new Set(lines)].filter((line) => /^[-+]/.test(hunk?.lines[line] ?? ''));
 }
 
+/** Rows of one hunk that show one line, or its head. */
 function isSamePlace(row: DiffRow, other: DiffRow): boolean {
   if (row.kind === 'hunk') return other.kind === 'hunk' && row.hunk === other.hunk;
-  if (hunkOf(row) === undefined || hunkOf(row) !== hunkOf(other)) return false;
-  const lines = linesOf(row);
-  return linesOf(other).some((line) => lines.includes(line));
+  if (row.kind !== 'line' && row.kind !== 'pair') return false;
+  if ((other.kind !== 'line' && other.kind !== 'pair') || row.hunk !== other.hunk) return false;
+  return other.kind === 'line'
+    ? shows(row, other.line)
+    : shows(row, other.left?.line) || shows(row, other.right?.line);
 }
 
-function linesOf(row: DiffRow): number[] {
-  if (row.kind === 'line') return [row.line];
-  if (row.kind !== 'pair') return [];
-  return [row.left?.line, row.right?.line].filter((line) => line !== undefined);
+function shows(row: Extract<DiffRow, { kind: 'line' | 'pair' }>, line: number | undefined): boolean {
+  if (line === undefined) return false;
+  return row.kind === 'line' ? row.line === line : row.left?.line === line || row.right?.line === line;
 }
