@@ -33,11 +33,17 @@ function hunksOf(before: Buffer, after: Buffer) {
 describe('a difference', () => {
   it('applied to the old file gives the new one, byte for byte', () => {
     fc.assert(
-      fc.property(text, text, fc.integer({ min: 0, max: 4 }), (before, after, context) => {
-        const diff = diffText(before, after, { context });
-        if (diff.kind !== 'text') return false;
-        return compose(before, all(diff.hunks)).equals(after);
-      }),
+      fc.property(
+        text,
+        text,
+        fc.integer({ min: 0, max: 4 }),
+        fc.nat(20),
+        (before, after, context, maxEdits) => {
+          const diff = diffText(before, after, { context, maxEdits });
+          if (diff.kind !== 'text') return false;
+          return compose(before, all(diff.hunks)).equals(after);
+        },
+      ),
       { numRuns: 1000 },
     );
   });
@@ -136,6 +142,18 @@ describe('a difference', () => {
     if (diff.kind !== 'text') throw new Error(diff.kind);
     expect(diff.added + diff.removed).toBeLessThan(2600);
     expect(compose(before, all(diff.hunks)).equals(after)).toBe(true);
+  });
+
+  it('of few kinds of lines is right also when passages are all that stands alone', () => {
+    const few = fc.array(fc.constantFrom('a\n', 'b\n', 'c\n'), { minLength: 8, maxLength: 40 });
+    fc.assert(
+      fc.property(few, few, fc.nat(3), (old, now, maxEdits) => {
+        const [before, after] = [Buffer.from(old.join('')), Buffer.from(now.join(''))];
+        const diff = diffText(before, after, { maxEdits });
+        return diff.kind === 'text' && compose(before, all(diff.hunks)).equals(after);
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   it('says of files over the limit that they are too large', () => {
