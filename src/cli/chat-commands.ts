@@ -73,6 +73,8 @@ export async function runChatCommand(chat: Chat, line: string): Promise<void> {
   const stop = new AbortController();
   editor.onInterrupt = () => stop.abort(new SafeCoderError('cancelled', 'Stopped by Ctrl-C.'));
   const before = session.ending;
+  // What goes wrong now is told, also when the same was told before.
+  session.conclude(before);
   await attempt(session, EXIT.done, async (): Promise<ExitCode> => {
     await act(chat, words, AbortSignal.any([stop.signal, terminated]));
     return EXIT.done;

@@ -231,6 +231,7 @@ export class Session implements AsyncDisposable {
 
   /** Overrides why the session ended, for `session.end` and the record. */
   conclude(ending: SessionEnding): void {
+    this.#lastFailure = '';
     this.#ending = ending;
   }
 

@@ -232,6 +232,44 @@ describe('a session that was killed', () => {
   });
 });
 
+describe('a rollback that is killed', () => {
+  it.each([0, 30, 80, 150, 300])(
+    'loses nothing: after %i ms the session goes on from what is recorded, before or after it',
+    async (ms) => {
+      const { home, project, model, run, json } = setUp();
+      const many =
+        'mkdir -p many; for i in $(seq 400); do echo $i > many/$i; done; rm -r src; echo two > a.txt';
+      const terminal = openTerminal(['chat', ...model([bash(many), { text: 'First.' }])], {
+        home,
+        cwd: project,
+      });
+      await terminal.waitFor(/>$/);
+      terminal.type('go\r');
+      await terminal.waitFor(/First\.[\s\S]*>$/);
+      terminal.type('/rollback 1\r');
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      terminal.kill('SIGKILL');
+      await terminal.exited;
+      expect((await run(['log', '--verify'])).code).toBe(0);
+      const rows = await json(['log']);
+      const last = rows.at(-1);
+      const isBack = last?.kind === 'rollback';
+      expect(last?.tree).toBe(rows[isBack ? 0 : 1]?.tree);
+      // The conversation went back with the files or did not: a recording goes on at the step that tells.
+      const steps = [...had(isBack ? 0 : 2), bash('ls many | wc -l; cat a.txt; ls src'), { text: 'Done.' }];
+      const resumed = await run(['resume', '-p', 'go on', ...model(steps)]);
+      expect([resumed.code, resumed.stdout]).toEqual([
+        0,
+        isBack ? expect.stringMatching(/│ one[\s\S]*b\.txt/) : expect.stringMatching(/│ 400\s+│ two/),
+      ]);
+      // And what the rollback was to leave behind can be gone back to, and forth.
+      expect((await run(['rollback', '2'])).code).toBe(0);
+      expect((await trees(json)).get((await json(['log'])).at(-1)?.seq)).toBe(rows[1]?.tree);
+    },
+    60_000,
+  );
+});
+
 describe('what was applied', () => {
   it('is no change any more, until it is undone', async () => {
     const { project, model, run, json } = setUp();
@@ -276,6 +314,8 @@ describe('the way back in a chat', () => {
     await terminal.waitFor(/│ one\s+│ two\s+│ b[\s\S]*>$/);
     terminal.type('/rollback nowhere\r');
     await terminal.waitFor(/There is no entry "nowhere"[\s\S]*>$/);
+    terminal.type('/rollback nowhere else\r');
+    await terminal.waitFor(/There is no entry "nowhere else"[\s\S]*>$/);
     terminal.type('/diff\r');
     await terminal.waitFor(/\+two[\s\S]*>$/);
     terminal.type('/fork 2\r');

@@ -284,8 +284,8 @@ export class FakeSandbox implements Sandbox {
     throw new Error('tools do not capture');
   }
 
-  unpack(): never {
-    throw new Error('tools do not unpack');
+  unpack(_entries: Parameters<Sandbox['unpack']>[0]): Promise<number> {
+    return Promise.reject(new Error('tools do not unpack'));
   }
 
   whileFrozen<T>(work: () => Promise<T>): Promise<T> {
