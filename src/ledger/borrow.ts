@@ -12,11 +12,14 @@ import { hashObject } from '../git/object-id.ts';
 import type { ObjectStore } from '../git/object-store.ts';
 import { type PackWriter, TEMPORARY_PREFIX } from '../git/pack-writer.ts';
 import { parseTree } from '../git/tree.ts';
+import { copyBorrowed } from './copy-borrowed.ts';
 import { writeNewFile } from './layout.ts';
 
 const CHECK_MS = 30_000;
 /** Blobs asked for at once when the loan ends; each may be as large as a file in the ledger. */
 const READ_AHEAD = 16;
+/** Starting two processes pays from here on. */
+const BULK_FROM = 200;
 
 /** Which of `oids` can be had from `objectsDir`; the ledger borrows from there afterwards, unless it is none. */
 export async function borrowObjects(options: {
@@ -47,6 +50,14 @@ export async function settleObjects(options: {
   if (!existsSync(alternatesPath(ledgerDir))) return 0;
   store.rescan();
   const borrowed = [...(await blobsOf(store, options.trees))].filter((oid) => !store.hasPacked(oid));
+  if (borrowed.length >= BULK_FROM) {
+    const { packFolder, format } = store;
+    if (await copyBorrowed({ ledgerDir, packFolder, format, oids: borrowed, sync: options.sync })) {
+      store.rescan();
+      await removeAlternates(ledgerDir, options.sync);
+      return borrowed.length;
+    }
+  }
   const lost: unknown[] = [];
   for (let at = 0; at < borrowed.length; at += READ_AHEAD) {
     const some = borrowed.slice(at, at + READ_AHEAD);

@@ -15,7 +15,7 @@ import { AT, git, makeLedger, toolCall } from './fixture.ts';
 const TEXTS = { 'a.txt': 'first\n', 'b/c.txt': 'second\n'.repeat(200), 'b/d.txt': 'third\n' };
 
 /** A project with a commit, and what copy-in would know about it. */
-function makeProject(options: { packed: boolean }): {
+function makeProject(options: { packed: boolean; texts?: Record<string, string> }): {
   objectsDir: HostPath;
   files: Map<RelPath, FileState>;
   oids: Set<string>;
@@ -28,12 +28,13 @@ function makeProject(options: { packed: boolean }): {
     });
   run('init', '-q');
   mkdirSync(join(folder, 'b'));
-  for (const [path, text] of Object.entries(TEXTS)) writeFileSync(join(folder, path), text);
+  const texts = options.texts ?? TEXTS;
+  for (const [path, text] of Object.entries(texts)) writeFileSync(join(folder, path), text);
   run('add', '-A');
   run('commit', '-qm', 'one');
   if (options.packed) run('gc', '-q');
   const files = new Map<RelPath, FileState>(
-    Object.entries(TEXTS).map(([path, text]) => [
+    Object.entries(texts).map(([path, text]) => [
       path as RelPath,
       { mode: '100644', oid: hashObject('sha1', 'blob', Buffer.from(text)) },
     ]),
@@ -159,5 +160,48 @@ describe('a project repository that lies', () => {
     }
     expect(existsSync(alternates(writer.dir))).toBe(false);
     expect(readFileSync(join(writer.dir, 'HEAD'), 'utf8')).toBe('ref: refs/heads/none\n');
+  });
+});
+
+describe('a loan of many objects', () => {
+  const texts = Object.fromEntries(
+    Array.from({ length: 300 }, (_, at) => [`f${at}`, `${'same line\n'.repeat(50)}${at}\n`]),
+  );
+
+  it.each([{ packed: false }, { packed: true }])(
+    'is ended in one pack, read in process ($packed)',
+    async (options) => {
+      const { objectsDir, files, oids } = makeProject({ ...options, texts });
+      const writer = await makeLedger();
+      expect((await writer.borrowObjects({ objectsDir, oids })).size).toBe(300);
+      await begin(writer, files);
+      expect(await writer.settle()).toBe(300);
+      expect(existsSync(alternates(writer.dir))).toBe(false);
+      rmSync(objectsDir, { recursive: true });
+      expect((await writer.verify()).faults).toEqual([]);
+      const packs = readdirSync(join(writer.dir, 'objects/pack')).filter(
+        (name) => !/^pack-[0-9a-f]+\.(pack|idx)$/.test(name),
+      );
+      expect(packs).toEqual([]);
+      const deltas = git(writer.dir, 'cat-file', '--batch-all-objects', '--batch-check=%(deltabase)');
+      expect(new Set(deltas.trim().split('\n'))).toEqual(new Set(['0'.repeat(40)]));
+    },
+  );
+
+  it('is not ended by other bytes under a known id: the others are saved, and that one is named', async () => {
+    const { objectsDir, files, oids } = makeProject({ packed: false, texts });
+    const writer = await makeLedger();
+    await writer.borrowObjects({ objectsDir, oids });
+    await begin(writer, files);
+    const oid = files.get('f7' as RelPath)?.oid ?? '';
+    const object = join(objectsDir, oid.slice(0, 2), oid.slice(2));
+    rmSync(object);
+    writeFileSync(object, deflateSync(Buffer.from('blob 5\0evil\n')));
+    await expect(writer.settle()).rejects.toMatchObject({ code: 'ledger/damaged' });
+    expect(existsSync(alternates(writer.dir))).toBe(true);
+    expect((await writer.verify()).faults.every((fault) => fault.includes(oid))).toBe(true);
+    writer.fallBackOn(async () => Buffer.from(texts.f7 ?? ''));
+    expect(await writer.settle()).toBe(1);
+    expect((await writer.verify()).faults).toEqual([]);
   });
 });
