@@ -34,6 +34,7 @@ tmux|tmux|drives the terminal in tests
 unshare|util-linux|makes private mounts in tests
 cpio|cpio|judges the first archive of the guest in tests
 pgrep|procps|finds processes in tests
+ssh-keygen|openssh-client|signs ledgers in tests
 setpriv|util-linux|runs tests as an ordinary user
 '
 
