@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { applyPlan } from '../../../src/apply/apply.ts';
 import { redo, undo } from '../../../src/apply/undo.ts';
+import { merge3 } from '../../../src/diff/merge3.ts';
 import { bytesOf, type Entry, makeProject, modeOf, planItems, readTree, type Tree } from './fixture.ts';
 
 const name = fc.constantFrom('a', 'b', 'c', 'D', 'é', 'x y');
@@ -98,7 +99,10 @@ describe('apply and undo', { timeout: 180_000 }, () => {
         for (const item of items) {
           const at = item.path as string;
           const wanted = item.after && after[at];
-          if (result.applied.includes(item.path)) expect(shape(now[at])).toEqual(shape(wanted));
+          const isMerged = result.merged.some((one) => one.path === at);
+          // The host's edit replaces all lines: only the exec bit can have been merged into it.
+          if (isMerged) expect(shape(now[at])).toEqual([modeOf(wanted ?? ''), 'edited by hand']);
+          else if (result.applied.includes(item.path)) expect(shape(now[at])).toEqual(shape(wanted));
           else expect(shape(now[at])).toEqual(shape(host[at]));
         }
         for (const at of Object.keys(host).filter((each) => !each.endsWith('/'))) {
@@ -112,6 +116,58 @@ describe('apply and undo', { timeout: 180_000 }, () => {
         expect(readTree(project.root)).toEqual(host);
       }),
       { numRuns: 40 },
+    );
+  });
+});
+
+/** Some lines, and two edits of them, each of a line or two. */
+const drift = fc
+  .tuple(
+    fc.array(fc.constantFrom('a', 'b', 'c', '', '}'), { minLength: 1, maxLength: 14 }),
+    fc.array(fc.tuple(fc.nat(13), fc.constantFrom('x', 'y', undefined)), { minLength: 1, maxLength: 2 }),
+    fc.array(fc.tuple(fc.nat(13), fc.constantFrom('x', 'z', undefined)), { minLength: 1, maxLength: 2 }),
+    fc.constantFrom('\n', '\r\n'),
+    fc.boolean(),
+  )
+  .map(([lines, mine, theirs, end, isEnded]) => {
+    const numbered = lines.map((line, at) => (at % 3 === 0 ? `${line}${at}` : line));
+    const edit = (edits: [number, string | undefined][]) =>
+      edits.reduce(
+        (now, [at, line]) => now.toSpliced(at % (now.length + 1), 1, ...(line === undefined ? [] : [line])),
+        numbered,
+      );
+    const text = (all: string[]) => all.join(end) + (isEnded ? end : '');
+    return { base: text(numbered), mine: text(edit(mine)), theirs: text(edit(theirs)) };
+  });
+
+describe('apply to a host that drifted', { timeout: 180_000 }, () => {
+  it('merges or leaves alone, does what is chosen, and undo restores what the host had', async () => {
+    const choice = fc.constantFrom(undefined, 'mine', 'theirs', 'markers');
+    await fc.assert(
+      fc.asyncProperty(fc.array(drift, { minLength: 1, maxLength: 3 }), choice, async (files, chosen) => {
+        const side = (which: 'base' | 'mine' | 'theirs'): Tree =>
+          Object.fromEntries(files.map((file, at) => [`f${at}`, file[which]]));
+        const project = makeProject(side('mine'), side('base'), side('theirs'));
+        age(project.root, side('mine'));
+        const start = fullState(project.root);
+        const items = planItems(side('base'), side('theirs'));
+        const options = { ...project, plan: { items }, ...(chosen && { choice: chosen }) };
+        const result = await applyPlan(options as Parameters<typeof applyPlan>[0]);
+        const now = readTree(project.root);
+        for (const [at, { base, mine, theirs }] of files.entries()) {
+          const merge = merge3(Buffer.from(base), Buffer.from(mine), Buffer.from(theirs));
+          const marked = merge.clean ? '' : merge.withMarkers?.toString();
+          const settled = { mine, theirs, markers: marked, none: mine }[chosen ?? 'none'];
+          expect(now[`f${at}`]).toBe(merge.clean ? merge.bytes.toString() : settled);
+        }
+        if (chosen !== undefined) expect(result.conflicts).toEqual([]);
+        if (result.record === undefined) return;
+        await undo(project);
+        expect(fullState(project.root)).toEqual(start);
+        await redo(project);
+        expect(readTree(project.root)).toEqual(now);
+      }),
+      { numRuns: 60 },
     );
   });
 });
