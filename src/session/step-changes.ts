@@ -1,6 +1,6 @@
 /** What single entries changed: paths, and lines where counting them is cheap. */
 import type { RelPath } from '../base/path-bytes.ts';
-import type { Change } from '../diff/change-set.ts';
+import type { Change, FileState } from '../diff/change-set.ts';
 import { diffText } from '../diff/text-diff.ts';
 import type { Entry, LedgerReader } from '../ledger/ledger.ts';
 
@@ -36,9 +36,8 @@ export class StepCounter {
   async #countLines(changes: readonly Change[]): Promise<StepChanges['lines']> {
     const lines = { added: 0, removed: 0 };
     for (const change of changes) {
-      if (change.kind === 'symlink' || change.kind === 'mode') continue;
-      const before = await this.#read(change.before?.oid);
-      const after = await this.#read(change.after?.oid);
+      const before = await this.#read(change.before);
+      const after = await this.#read(change.after);
       if (before === undefined || after === undefined) return undefined;
       const diff = diffText(before, after, { context: 0 });
       if (diff.kind === 'too-large') return undefined;
@@ -49,10 +48,11 @@ export class StepCounter {
     return lines;
   }
 
-  async #read(oid: string | undefined): Promise<Buffer | undefined> {
-    if (oid === undefined) return NOTHING;
+  /** A symlink has no lines. */
+  async #read(file: FileState | undefined): Promise<Buffer | undefined> {
+    if (file === undefined || file.mode === '120000') return NOTHING;
     if (this.#left <= 0) return undefined;
-    const bytes = await this.#ledger.readBlob(oid);
+    const bytes = await this.#ledger.readBlob(file.oid);
     this.#left -= bytes.length;
     return bytes;
   }
