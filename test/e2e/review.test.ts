@@ -141,6 +141,16 @@ describe('review on a screen', () => {
     ]);
   });
 
+  it('shows what is in the way before it writes, and lets a conflict be settled', async () => {
+    const { open, project, read } = await setUp();
+    writeFileSync(join(project, 'a.txt'), NUMBERS.replace('line 3\n', 'mine\n'));
+    const terminal = open();
+    await terminal.waitFor(/3 files/);
+    terminal.type('/a.txt\raqa');
+    await terminal.waitFor(/a\.txt[\s\S]*(mine|theirs)/);
+    expect(read('a.txt')).toBe(NUMBERS.replace('line 3\n', 'mine\n'));
+  });
+
   it('shows hostile names and bytes inert, and marks what can not be seen', async () => {
     const { open } = await setUp(
       "printf 'a\\033]0;evil\\007b\\342\\200\\256c\\033[2Jd\\n' > x.txt; touch \"$(printf 'n\\033[31mx')\"",

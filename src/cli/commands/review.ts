@@ -1,6 +1,6 @@
 /** `review`: decide about a stored session's changes, on a screen, in plain lines, or by flags. */
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { EXIT, type ExitCode, errnoOf, SafeCoderError } from '../../base/errors.ts';
 import type { EventBody } from '../../base/events.ts';
 import { type HostPath, showPath } from '../../base/path-bytes.ts';
@@ -8,11 +8,17 @@ import { toInertJson } from '../../headless/json-lines.ts';
 import { type Decision, parseDecisions } from '../../review/decision.ts';
 import { ReviewState } from '../../review/review-state.ts';
 import { decideByPatterns } from '../../review/select.ts';
-import { applyChanges, settleInterrupted } from '../../session/apply-changes.ts';
+import {
+  type ApplyRequest,
+  applyChanges,
+  previewChanges,
+  settleInterrupted,
+} from '../../session/apply-changes.ts';
 import { baseTreeOf } from '../../session/base-tree.ts';
 import { listChanges, summarizeChanges } from '../../session/changes.ts';
 import { landStored } from '../../session/land-stored.ts';
 import { formatDecided } from '../../tui/change-list.ts';
+import { deletesMany } from '../apply-plan.ts';
 import { confirm } from '../confirm.ts';
 import { type CommonFlags, type Context, createContext, userRulesOf, withSignals } from '../context.ts';
 import { tellApplied } from '../finish-session.ts';
@@ -26,6 +32,7 @@ import {
 } from '../review-changes.ts';
 import { createFace } from '../start-session.ts';
 import { type OpenedStoredSession, openStored } from '../stored-session.ts';
+import { apply as applyStored } from './apply.ts';
 
 export interface ReviewFlags extends CommonFlags {
   accept?: string[];
@@ -51,7 +58,7 @@ export async function review(id: string | undefined, flags: ReviewFlags): Promis
       return EXIT.done;
     }
     const { outcome, state } = await reviewChanges(context, request);
-    if (outcome === 'apply') return apply(context, stored, request, state.decisions);
+    if (outcome === 'apply') return applyReviewed(context, stored, request, state.decisions, flags);
     const word = outcome === 'discard' ? 'The decisions are discarded' : 'The decisions are kept';
     context.err.write(
       `${word}; nothing was applied. To go on: safe-coder review ${request.id.slice(0, 8)}\n`,
@@ -197,18 +204,38 @@ function fromFile({ items, tree }: ReviewRequest, name: string): ReviewState {
   );
 }
 
-async function apply(
+/** Writes what was accepted at once where nothing is in the way; else as `apply` does: with the plan, and choices about conflicts. */
+async function applyReviewed(
+  context: Context,
+  stored: OpenedStoredSession,
+  request: ReviewRequest,
+  decisions: readonly Decision[],
+  flags: ReviewFlags,
+): Promise<ExitCode> {
+  const planned = await previewChanges(applyRequestOf(context, stored, request, decisions));
+  const isClear = planned.conflicts.length === 0 && planned.problems.length === 0 && !deletesMany(planned);
+  if (isClear) return apply(context, stored, request, decisions);
+  const { path, config, plain, quiet } = flags;
+  const file = join(request.folder, 'decisions.json');
+  await applyStored(request.id, {
+    ...(path !== undefined && { path }),
+    ...(config !== undefined && { config }),
+    ...(plain !== undefined && { plain }),
+    ...(quiet !== undefined && { quiet }),
+    decisions: file,
+  });
+  return (process.exitCode as ExitCode | undefined) ?? EXIT.done;
+}
+
+function applyRequestOf(
   context: Context,
   { session, ledger }: OpenedStoredSession,
   { items, signal }: ReviewRequest,
   decisions: readonly Decision[],
-): Promise<ExitCode> {
+): ApplyRequest {
   const { record } = session;
   const face = createFace(context);
-  const emit = (event: EventBody) =>
-    face.show({ ...event, at: new Date().toISOString(), session: record.id });
-  await settleInterrupted(context.directories.state, emit);
-  const done = await applyChanges({
+  return {
     project: record.project as HostPath,
     rootId: record.root,
     session: record.id,
@@ -216,9 +243,23 @@ async function apply(
     items,
     decisions,
     state: context.directories.state,
-    emit,
+    emit: (event: EventBody) => face.show({ ...event, at: new Date().toISOString(), session: record.id }),
     signal,
-  });
+  };
+}
+
+async function apply(
+  context: Context,
+  stored: OpenedStoredSession,
+  request: ReviewRequest,
+  decisions: readonly Decision[],
+): Promise<ExitCode> {
+  const { session } = stored;
+  const { record } = session;
+  const { items } = request;
+  const toApply = applyRequestOf(context, stored, request, decisions);
+  await settleInterrupted(context.directories.state, toApply.emit);
+  const done = await applyChanges(toApply);
   const landed = [...done.applied, ...done.unchanged];
   await landStored(
     context.directories.state,
