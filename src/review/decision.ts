@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { SafeCoderError } from '../base/errors.ts';
 import { showPath } from '../base/path-bytes.ts';
 
-const MAX_COMMENT_CHARS = 10_000;
+/** What a comment is cut to, and what a file may hold. */
+export const MAX_COMMENT_CHARS = 10_000;
 
 /** Bytes in JSON: as text where they are UTF-8, else in base 64. */
 const bytesSchema = z.union([z.strictObject({ text: z.string() }), z.strictObject({ base64: z.base64() })]);

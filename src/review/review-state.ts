@@ -8,7 +8,7 @@ import {
   partsOf,
   statusOf,
 } from './decide-part.ts';
-import type { Decision, DecisionFile } from './decision.ts';
+import { type Decision, type DecisionFile, MAX_COMMENT_CHARS } from './decision.ts';
 import type { FileHunks } from './file-hunks.ts';
 import { matchesFilter, type ReviewFilter } from './review-filter.ts';
 import type { ReviewItem } from './review-item.ts';
@@ -122,8 +122,9 @@ export class ReviewState {
     this.#commit(step);
   }
 
-  /** Sets or, with an empty text, removes the comment on a file, or on one of its hunks. */
-  comment(path: string, text: string, on?: { hunks: FileHunks; hunk: string }): void {
+  /** Sets or, with an empty text, removes the comment on a file, or on one of its hunks. It is cut to 10,000 characters. */
+  comment(path: string, whole: string, on?: { hunks: FileHunks; hunk: string }): void {
+    const text = whole.slice(0, MAX_COMMENT_CHARS);
     if (on !== undefined) {
       this.decidePart(path, on.hunks, { hunk: on.hunk }, { comment: text });
       return;
@@ -131,8 +132,11 @@ export class ReviewState {
     this.#amend(path, { comment: text === '' ? undefined : text });
   }
 
-  /** What to do if the host's file changed as well; undecided without a choice. */
+  /** What to do if the host's file changed as well; undecided without a choice. A resolution goes with `edit`, and only there. */
   decideConflict(path: string, choice: Pick<Decision, 'onConflict' | 'resolution'>): void {
+    if ((choice.onConflict === 'edit') !== (choice.resolution !== undefined)) {
+      throw new SafeCoderError('bug', 'A resolution goes with an edit, and an edit with a resolution.');
+    }
     this.#amend(path, { onConflict: choice.onConflict, resolution: choice.resolution });
   }
 

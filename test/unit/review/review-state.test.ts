@@ -138,6 +138,19 @@ describe('a review', () => {
     expect(state.decisions).toEqual([{ path: 'src/a.ts', decision: 'accept' }]);
   });
 
+  it('saves nothing that could not be read again', async () => {
+    const { state } = await review();
+    expect(() => state.decideConflict('src/a.ts', { onConflict: 'edit' })).toThrow(
+      expect.objectContaining({ code: 'bug' }),
+    );
+    expect(() => state.decideConflict('src/a.ts', { resolution: { text: 'x' } })).toThrow(
+      expect.objectContaining({ code: 'bug' }),
+    );
+    state.comment('src/a.ts', 'x'.repeat(20_000));
+    const { decisions } = parseDecisions(formatDecisions(state.toFile()), 'd.json');
+    expect(decisions[0]?.comment?.length).toBe(10_000);
+  });
+
   it('shows what a filter lets through', async () => {
     const { state } = await review();
     const shown = (filter: ReviewState['filter']) => {
