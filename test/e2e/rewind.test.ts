@@ -297,6 +297,40 @@ describe('what was applied', () => {
 });
 
 describe('the way back in a chat', () => {
+  it('applies what a review on the screen accepts, and tells the agent what it rejects', async () => {
+    const { home, project, model, json } = setUp();
+    const steps = [
+      bash('echo two >> a.txt; echo worse > z.txt'),
+      { text: 'First.' },
+      { expect: { user: 'z\\.txt: rejected' }, ...bash('cat a.txt; ls z.txt') },
+      { text: 'Second.' },
+    ];
+    const terminal = openTerminal(['chat', ...model(steps)], { home, cwd: project });
+    await terminal.waitFor(/>$/);
+    terminal.type('go\r');
+    await terminal.waitFor(/First\.[\s\S]*>$/);
+    terminal.type('/review\r');
+    await terminal.waitFor(/2 not decided/);
+    terminal.type('a');
+    await terminal.waitFor(/1 not decided/);
+    terminal.type('r');
+    await terminal.waitFor(/0 not decided/);
+    terminal.type('q');
+    await terminal.waitFor(/Leave the review/);
+    terminal.type('a');
+    await terminal.waitFor(/what was rejected is taken out of the sandbox \(1 changed\)[\s\S]*>$/);
+    expect(readFileSync(join(project, 'a.txt'), 'utf8')).toBe('one\ntwo\n');
+    expect(existsSync(join(project, 'z.txt'))).toBe(false);
+    terminal.type('go on\r');
+    await terminal.waitFor(/│ one\s+│ two[\s\S]*z\.txt.*No such file[\s\S]*Second\.[\s\S]*>$/);
+    terminal.type('/changes\r');
+    await terminal.waitFor(/No changes[\s\S]*>$|nothing/i);
+    terminal.type('/quit\r');
+    expect(await terminal.exited).toBe(0);
+    const kinds = (await json(['log'])).map(({ kind }) => kind);
+    expect(kinds).toEqual(['initial', 'tool', 'applied', 'applied', 'tool']);
+  });
+
   it('snapshots, goes back, undoes that, forks, and shows log and diff', async () => {
     const { home, project, model, json } = setUp();
     const steps = [bash('echo two >> a.txt'), { text: 'First.' }];
