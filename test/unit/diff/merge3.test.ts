@@ -124,7 +124,7 @@ describe('merge3', () => {
   });
 });
 
-const line = (letters: string) =>
+const line = (letters: string): fc.Arbitrary<string> =>
   fc.constantFrom(...letters).chain((c) => fc.constantFrom(`${c}\n`, `${c}\n`, `${c}\n`, `${c}\r\n`));
 type Change = { at: number; remove: number; add: string[] };
 
