@@ -12,6 +12,23 @@ export interface TreeReader {
   read: ReadTree;
 }
 
+/** A project has no folder of the same content so often; a ledger from elsewhere may name one without end. */
+const MAX_READS_OF_ONE = 20_000;
+
+/** For one walk: throws `ledger/damaged` where the same folder comes up again and again. */
+export function bounded({ format, read }: TreeReader): TreeReader {
+  const reads = new Map<string, number>();
+  return {
+    format,
+    read: (oid) => {
+      const count = (reads.get(oid) ?? 0) + 1;
+      reads.set(oid, count);
+      if (count <= MAX_READS_OF_ONE) return read(oid);
+      throw new SafeCoderError('ledger/damaged', 'A tree in the ledger holds more than a project can.');
+    },
+  };
+}
+
 /** Calls `onFile` for every file below a tree. */
 export async function walkTree(
   reader: TreeReader,

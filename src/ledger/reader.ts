@@ -4,7 +4,7 @@ import type { HostPath, RelPath } from '../base/path-bytes.ts';
 import type { ChangeSet, FileState } from '../diff/change-set.ts';
 import { hashObject, type ObjectFormat } from '../git/object-id.ts';
 import { ObjectStore } from '../git/object-store.ts';
-import { compareTrees, type TreeReader, walkTree } from './compare-trees.ts';
+import { bounded, compareTrees, type TreeReader, walkTree } from './compare-trees.ts';
 import { readEntry } from './entry.ts';
 import { FileFinder } from './find-file.ts';
 import { readConfig, readHead } from './layout.ts';
@@ -82,12 +82,12 @@ export class RepositoryReader implements LedgerReader, AsyncDisposable {
 
   async files(tree: string): Promise<Map<RelPath, FileState>> {
     const files = new Map<RelPath, FileState>();
-    await walkTree(this.#trees, tree, (path, state) => files.set(path, state));
+    await walkTree(bounded(this.#trees), tree, (path, state) => files.set(path, state));
     return files;
   }
 
   async changes(base: string, final: string, options: { renames: boolean }): Promise<ChangeSet> {
-    const changes = await compareTrees(this.#trees, base, final);
+    const changes = await compareTrees(bounded(this.#trees), base, final);
     if (!options.renames) return { base, final, changes };
     const emptyBlob = hashObject(this.objectFormat, 'blob', Buffer.alloc(0));
     return {

@@ -336,6 +336,26 @@ describe('a guest can neither forge an entry nor stop the next', () => {
     expect((await writer.verify()).faults).toEqual([]);
   });
 
+  it('ends at a tree that names one folder again and again, and does not fill memory', async () => {
+    const writer = await makeLedger();
+    await commitInitial(writer, { a: '1' });
+    let oid = git(writer.dir, 'rev-parse', 'refs/safe-coder/ledger^{tree}').trim();
+    for (let level = 0; level < 40; level++) {
+      const entries = Array.from({ length: 40 }, (_, at) => {
+        const name = `40000 d${String(at).padStart(2, '0')}\0`;
+        return Buffer.concat([Buffer.from(name, 'latin1'), Buffer.from(oid, 'hex')]);
+      });
+      const file = join(writer.dir, 'tree');
+      writeFileSync(file, Buffer.concat(entries));
+      oid = git(writer.dir, 'hash-object', '-w', '-t', 'tree', file).trim();
+    }
+    await expect(writer.files(oid)).rejects.toMatchObject({ code: 'ledger/damaged' });
+    const base = (await writer.head()).tree;
+    await expect(writer.changes(base, oid, { renames: false })).rejects.toMatchObject({
+      code: 'ledger/damaged',
+    });
+  });
+
   it('[G41, L04] finds no lock in its way after a kill', async () => {
     const writer = await makeLedger();
     await commitInitial(writer, { a: '1' });
