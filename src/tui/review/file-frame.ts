@@ -113,7 +113,11 @@ function fileRow(pane: Pane, row: DiffRow, at: number): Span[] {
   }
 }
 
-function noteRow({ view, width }: Pane, row: Extract<DiffRow, { kind: 'note' }>, isMarked: boolean): Span[] {
+function noteRow(
+  { view, file, width }: Pane,
+  row: Extract<DiffRow, { kind: 'note' }>,
+  isMarked: boolean,
+): Span[] {
   const ground: Look = isMarked ? { bg: 'cursor' } : {};
   const look: Look =
     row.tone === 'risk' ? { fg: 'removed', bold: true } : row.tone === 'muted' ? { dim: true } : {};
@@ -122,6 +126,7 @@ function noteRow({ view, width }: Pane, row: Extract<DiffRow, { kind: 'note' }>,
     [cursorSpan(isMarked, ground), ...toSpans(` ${row.text}`, { ...look, ...ground, ...found })[0]],
     width,
     ground,
+    file.left,
   );
 }
 
