@@ -4,7 +4,6 @@
  * process are gone, and the ledger and the conversation stay.
  */
 import type { ApplyResult } from '../apply/apply.ts';
-import { undo as undoApply } from '../apply/undo.ts';
 import { CleanupStack } from '../base/cleanup-stack.ts';
 import { type SafeCoderError, toSafeCoderError } from '../base/errors.ts';
 import type { Emit, EventBody, IsolationInfo, Usage } from '../base/events.ts';
@@ -18,12 +17,12 @@ import type { Decision } from '../review/decision.ts';
 import type { ReviewItem } from '../review/review-item.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { type AgentOptions, AgentWork } from './agent-work.ts';
-import { type Applied, applyChanges } from './apply-changes.ts';
-import { baseTreeOf, moveBaseBack } from './base-tree.ts';
+import type { Applied } from './apply-changes.ts';
 import { listChanges, summarizeChanges } from './changes.ts';
 import { EntryRecorder, type Recorded, warnAboutSkipped } from './entry-recorder.ts';
-import { acceptState, hasVerdict, landChanges } from './land-changes.ts';
+import { acceptState, hasVerdict } from './land-changes.ts';
 import { openAgain, openNew } from './open-session.ts';
+import { ProjectWrites, settleLedger } from './project-writes.ts';
 import { type RewindParts, type RewindScope, type RolledBack, rollBack, takeSnapshot } from './rewind.ts';
 import { runCommand } from './run-command.ts';
 import type { LeftOut, SessionEnding, SessionOptions, SessionParts } from './session-parts.ts';
@@ -33,22 +32,20 @@ import type { ExecRequest } from './told-output.ts';
 export class Session implements AsyncDisposable {
   readonly sandbox: Sandbox;
   readonly ledger: LedgerWriter;
-  readonly #options: SessionOptions;
   readonly #parts: SessionParts;
   readonly #userRules: UserRules;
   readonly #recorder: EntryRecorder;
   readonly #agent: AgentWork;
+  readonly #writes: ProjectWrites;
   readonly #emit: Emit;
   readonly #now: () => Date;
   #execs = 0;
   #reviewed: { base: string; tree: string; items: ReviewItem[] } | undefined;
-  #applied: Applied = { applied: [], conflicts: [] };
   #ending: SessionEnding = { ok: true, reason: 'done' };
   #lastFailure = '';
 
   private constructor(options: SessionOptions, parts: SessionParts) {
     const { sandbox, ledger, conversation, copy, emit, folder } = parts;
-    this.#options = options;
     this.#parts = parts;
     this.#userRules = compileUserRules(options.settings.risk.rules);
     this.#emit = emit;
@@ -56,6 +53,8 @@ export class Session implements AsyncDisposable {
     this.sandbox = sandbox;
     this.ledger = ledger;
     this.#recorder = new EntryRecorder(sandbox, ledger, this.#now, (entry) => conversation.catchUp([entry]));
+    const { state } = options.directories;
+    this.#writes = new ProjectWrites(parts, this.#recorder, { state, now: this.#now });
     if (parts.found) this.#recorder.beginWith(parts.found);
     this.#agent = new AgentWork({
       sandbox,
@@ -166,7 +165,7 @@ export class Session implements AsyncDisposable {
   /** The change set of what the ledger holds; works also when the guest is lost. */
   async recordedChanges(): Promise<ReviewItem[]> {
     const { tree } = await this.ledger.head();
-    const base = await this.#base();
+    const base = await this.#writes.base();
     const known = this.#reviewed;
     // Asked for at the review and again at the end: trees that did not change have the same changes.
     if (known?.tree === tree && known.base === base) return known.items;
@@ -176,52 +175,14 @@ export class Session implements AsyncDisposable {
     return items;
   }
 
-  /** Tree of what the change set is compared with. */
-  #base(): Promise<string> {
-    return baseTreeOf(this.#parts.folder.record, this.ledger);
+  /** Writes the selected changes to the project: see {@link ProjectWrites.apply}. */
+  apply(items: readonly ReviewItem[], decisions: readonly Decision[], signal: AbortSignal): Promise<Applied> {
+    return this.#writes.apply({ items, decisions }, signal);
   }
 
-  /** Writes the selected changes to the project; what landed is no change any more. Throws `apply/*`; conflicts are a result. */
-  async apply(
-    items: readonly ReviewItem[],
-    decisions: readonly Decision[],
-    signal: AbortSignal,
-  ): Promise<Applied> {
-    const done = await applyChanges({
-      session: this.id,
-      project: this.project,
-      rootId: this.#parts.folder.record.root,
-      reader: this.ledger,
-      items,
-      decisions,
-      state: this.#options.directories.state,
-      emit: this.#emit,
-      signal,
-    });
-    const { folder, ledger } = this.#parts;
-    const stage = { folder, ledger, base: await this.#base(), now: this.#now() };
-    const landed = [...done.applied, ...done.unchanged];
-    const entry = await this.#recorder.alone(() => landChanges(stage, { items, decisions }, landed));
-    if (entry) this.#parts.conversation.catchUp([entry]);
-    this.#applied = {
-      applied: [...this.#applied.applied, ...done.applied],
-      conflicts: [...this.#applied.conflicts, ...done.conflicts],
-    };
-    return done;
-  }
-
-  /** Takes back the newest apply of this session; what it brought is a change again. Throws `apply/*`. */
-  async undo(signal: AbortSignal): Promise<ApplyResult> {
-    const { directories } = this.#options;
-    const done = await undoApply({
-      root: this.project,
-      stateDir: directories.state,
-      session: this.id,
-      readBlob: (oid) => this.ledger.readBlob(oid),
-      signal,
-    });
-    if (done.applied.length > 0) moveBaseBack(this.#parts.folder);
-    return done;
+  /** Takes back the newest apply: see {@link ProjectWrites.undo}. */
+  undo(signal: AbortSignal): Promise<ApplyResult> {
+    return this.#writes.undo(signal);
   }
 
   /** Why the session ended, so far; its own end may add a failure. */
@@ -280,15 +241,15 @@ export class Session implements AsyncDisposable {
     // What tools keep outside the workspace goes with a VM; elsewhere it has to be taken away.
     if (this.isolation.level !== 'vm') await this.#agent[Symbol.asyncDispose]();
     await this.sandbox.end();
-    await this.#settle();
+    await settleLedger(this.ledger, this.#emit);
     await this.ledger.seal();
     this.#recordEnd(head);
     this.#emit({
       type: 'session.end',
       ...this.#ending,
       changes: summarizeChanges(items),
-      applied: this.#applied.applied,
-      conflicts: this.#applied.conflicts.map(({ path }) => path),
+      applied: this.#writes.all.applied,
+      conflicts: this.#writes.all.conflicts.map(({ path }) => path),
       ...this.#allLeftOut,
       ledger: { head: head.id, entries: entries.length },
       usage: this.usage,
@@ -308,21 +269,6 @@ export class Session implements AsyncDisposable {
       });
     } catch (error) {
       this.fail(error);
-    }
-  }
-
-  /** The ledger is whole either way; while it borrows, the project's own objects must stay. */
-  async #settle(): Promise<void> {
-    try {
-      await this.ledger.settle();
-    } catch (error) {
-      const { message } = toSafeCoderError(error);
-      this.#emit({
-        type: 'warning',
-        code: 'ledger/borrowed',
-        message: `The ledger still needs objects of the project's own git: ${message}`,
-        hint: "Keep the project's .git as long as you keep this session.",
-      });
     }
   }
 

@@ -1,0 +1,86 @@
+/** What a running session writes to the project and takes back, and what that means for later change sets. */
+import type { ApplyResult } from '../apply/apply.ts';
+import { undo as undoApply } from '../apply/undo.ts';
+import { toSafeCoderError } from '../base/errors.ts';
+import type { Emit } from '../base/events.ts';
+import type { HostPath } from '../base/path-bytes.ts';
+import type { LedgerWriter } from '../ledger/writer.ts';
+import { type Applied, applyChanges } from './apply-changes.ts';
+import { baseTreeOf, moveBaseBack } from './base-tree.ts';
+import type { EntryRecorder } from './entry-recorder.ts';
+import { landChanges, type Review } from './land-changes.ts';
+import type { SessionParts } from './session-parts.ts';
+
+export class ProjectWrites {
+  readonly #parts: SessionParts;
+  readonly #recorder: EntryRecorder;
+  readonly #state: HostPath;
+  readonly #now: () => Date;
+  /** All that was applied, and what conflicted then. */
+  all: Applied = { applied: [], conflicts: [] };
+
+  constructor(parts: SessionParts, recorder: EntryRecorder, options: { state: HostPath; now: () => Date }) {
+    this.#parts = parts;
+    this.#recorder = recorder;
+    this.#state = options.state;
+    this.#now = options.now;
+  }
+
+  /** Tree of what the change set is compared with. */
+  base(): Promise<string> {
+    return baseTreeOf(this.#parts.folder.record, this.#parts.ledger);
+  }
+
+  /** Writes the selected changes; what landed is no change any more. Throws `apply/*`; conflicts are a result. */
+  async apply(review: Review, signal: AbortSignal): Promise<Applied> {
+    const { folder, ledger, copy, emit, conversation } = this.#parts;
+    const done = await applyChanges({
+      session: folder.record.id,
+      project: copy.root,
+      rootId: folder.record.root,
+      reader: ledger,
+      ...review,
+      state: this.#state,
+      emit,
+      signal,
+    });
+    const stage = { folder, ledger, base: await this.base(), now: this.#now() };
+    const landed = [...done.applied, ...done.unchanged];
+    const entry = await this.#recorder.alone(() => landChanges(stage, review, landed));
+    if (entry) conversation.catchUp([entry]);
+    this.all = {
+      applied: [...this.all.applied, ...done.applied],
+      conflicts: [...this.all.conflicts, ...done.conflicts],
+    };
+    return done;
+  }
+
+  /** Takes back the newest apply; what it brought is a change again. Throws `apply/*`. */
+  async undo(signal: AbortSignal): Promise<ApplyResult> {
+    const { folder, ledger, copy } = this.#parts;
+    const done = await undoApply({
+      root: copy.root,
+      stateDir: this.#state,
+      session: folder.record.id,
+      readBlob: (oid) => ledger.readBlob(oid),
+      signal,
+    });
+    if (done.applied.length > 0) moveBaseBack(folder);
+    return done;
+  }
+}
+
+/** The ledger is whole either way; while it borrows, the project's own objects must stay. */
+export async function settleLedger(ledger: LedgerWriter, emit: Emit): Promise<void> {
+  try {
+    await ledger.settle();
+  } catch (error) {
+    const { message } = toSafeCoderError(error);
+    emit({
+      type: 'warning',
+      code: 'ledger/borrowed',
+      message: `The ledger still needs objects of the project's own git: ${message}`,
+      hint: "Keep the project's .git as long as you keep this session.",
+    });
+  }
+}
