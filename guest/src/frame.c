@@ -10,7 +10,7 @@ void frame_write(uint8_t out[HEADER_SIZE], const struct frame *f)
     write_u32(&w, f->stream);
 }
 
-bool frame_is_request(uint8_t type) { return type >= T_SPAWN && type <= T_SHUTDOWN; }
+bool frame_is_request(uint8_t type) { return type >= T_SPAWN && type <= T_ACCEPT; }
 
 static uint32_t largest_payload(uint8_t type)
 {

@@ -40,6 +40,8 @@ enum frame_type {
     T_THAW = 0x1d,
     T_PROBE = 0x1e,
     T_SHUTDOWN = 0x1f,
+    T_LISTEN = 0x20,
+    T_ACCEPT = 0x21,
     T_DATA = 0x40,
     T_REPLY = 0x41,
     T_END = 0x42,

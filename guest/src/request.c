@@ -206,7 +206,15 @@ bool request_parse(uint8_t verb, const uint8_t *payload, size_t size, struct req
         read_entropy(&r, out);
         break;
     case T_PROBE:
-        out->as.probe_port = read_u16(&r);
+        out->as.port = read_u16(&r);
+        break;
+    case T_LISTEN:
+        out->as.port = read_u16(&r);
+        if (read_u16(&r) != 0)
+            return false;
+        break;
+    case T_ACCEPT:
+        out->options = read_options(&r, 0);
         break;
     case T_FREEZE:
     case T_THAW:

@@ -47,7 +47,7 @@ struct request {
         uint64_t fetch_most;
         int64_t clock_ns;
         struct bytes entropy;
-        uint16_t probe_port;
+        uint16_t port; /* PROBE, LISTEN */
     } as;
 };
 

@@ -17,6 +17,7 @@
 #include "descendants.h"
 #include "execution.h"
 #include "own.h"
+#include "relay.h"
 #include "request.h"
 #include "setup.h"
 #include "stream.h"
@@ -92,6 +93,7 @@ static void send_hello(uint64_t nonce)
 static void forget_host(void)
 {
     streams_drop_all();
+    relay_close();
     last_stream = 0;
     if (agent.is_frozen && agent.cgroup_fd >= 0)
         cgroup_freeze(agent.cgroup_fd, false, 0);
@@ -178,6 +180,19 @@ static void run_setup(uint32_t stream, const struct request *q)
     answer(stream, code, message);
 }
 
+static void listen_for_clients(uint32_t stream, uint16_t port)
+{
+    uint8_t payload[2];
+    uint16_t bound = 0;
+    struct writer w = writer_of(payload, sizeof payload);
+    int code = relay_listen(port, &bound);
+    write_u16(&w, bound);
+    if (code == 0)
+        link_send_end(stream, payload, w.used);
+    else
+        link_send_error(stream, code, "listen");
+}
+
 static void run_request(uint32_t stream, const struct request *q)
 {
     switch (q->verb) {
@@ -196,6 +211,12 @@ static void run_request(uint32_t stream, const struct request *q)
     case T_SHUTDOWN:
         answer(stream, 0, NULL);
         wants_shutdown = true;
+        break;
+    case T_LISTEN:
+        listen_for_clients(stream, q->as.port);
+        break;
+    case T_ACCEPT:
+        relay_accept(stream);
         break;
     case T_FREEZE:
     case T_THAW:

@@ -1,6 +1,7 @@
 #include "stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -25,6 +26,7 @@ static uint8_t scratch[1 + MAX_DATA];
 static uint8_t *input_of(const struct stream *s) { return inputs[s - table]; }
 
 static void arm(struct stream *s);
+static void settle(struct stream *s);
 
 void streams_init(void)
 {
@@ -130,12 +132,15 @@ static bool pump_output(struct stream *s, struct watch *source, uint8_t flags)
     return false;
 }
 
+/* Whether descriptors of the stream carry its bytes, and no worker's messages. */
+static bool is_piped(const struct stream *s) { return s->verb == T_SPAWN || s->verb == T_ACCEPT; }
+
 static void on_out(struct watch *w, uint32_t events)
 {
     struct stream *s = w->owner;
     (void)events;
     pump_output(s, w, 0);
-    arm(s);
+    settle(s);
 }
 
 static void on_err(struct watch *w, uint32_t events)
@@ -277,7 +282,7 @@ static void on_stdin_writable(struct watch *w, uint32_t events)
     } else if (sent > 0) {
         consume_input(s, (size_t)sent);
     }
-    arm(s);
+    settle(s);
 }
 
 static bool send_to_worker(struct stream *s, uint8_t type, const void *bytes, size_t size)
@@ -325,21 +330,30 @@ static bool can_take_message(const struct stream *s)
     return !(is_last && s->verb == T_SPAWN && (has_bytes(s->out.fd) || has_bytes(s->err.fd)));
 }
 
+static void pass_eof(struct stream *s)
+{
+    /* A client has one socket for both directions. */
+    if (s->verb == T_ACCEPT && s->in.fd < 0 && !s->has_replied)
+        return;
+    s->passed_eof = true;
+    if (s->verb == T_ACCEPT && s->in.fd >= 0)
+        shutdown(s->in.fd, SHUT_WR);
+    loop_close(&s->in);
+}
+
 static void arm(struct stream *s)
 {
     bool has_input = s->input_used > 0;
-    if (s->verb == T_SPAWN) {
-        if (!has_input && s->has_eof && !s->has_pty && !s->passed_eof) {
-            s->passed_eof = true;
-            loop_close(&s->in);
-        }
+    if (is_piped(s)) {
+        if (!has_input && s->has_eof && !s->has_pty && !s->passed_eof)
+            pass_eof(s);
         loop_arm(&s->in, has_input ? EPOLLOUT : 0);
         /* Output waits for REPLY, which takes the way through the supervisor. */
         bool may_send = s->has_replied && s->send_credit > 0;
         loop_arm(&s->out, may_send ? EPOLLIN : 0);
         loop_arm(&s->err, may_send ? EPOLLIN : 0);
     }
-    bool feeds_worker = s->verb != T_SPAWN && s->takes_input && (has_input || (s->has_eof && !s->passed_eof));
+    bool feeds_worker = !is_piped(s) && s->takes_input && (has_input || (s->has_eof && !s->passed_eof));
     loop_arm(&s->control, (can_take_message(s) ? EPOLLIN : 0) | (feeds_worker ? EPOLLOUT : 0));
 }
 
@@ -366,6 +380,51 @@ struct stream *stream_open(uint32_t id, uint8_t verb, const struct stream_parts 
     return s;
 }
 
+/* --- clients of the relay --- */
+
+struct stream *stream_awaiting_client(void)
+{
+    struct stream *first = NULL;
+    for (size_t i = 0; i < MAX_STREAMS; i++) {
+        struct stream *s = &table[i];
+        if (s->is_open && s->verb == T_ACCEPT && !s->has_replied && (!first || s->id < first->id))
+            first = s;
+    }
+    return first;
+}
+
+void stream_connect(struct stream *s, int client)
+{
+    s->out.fd = client;
+    s->in.fd = fcntl(client, F_DUPFD_CLOEXEC, 0);
+    if (s->in.fd < 0) {
+        fail(s, errno, "dup");
+        return;
+    }
+    s->has_replied = true;
+    link_send(T_REPLY, 0, s->id, NULL, 0);
+    settle(s);
+}
+
+/*
+ * Arms the stream's watches. Tells the host when a client sends no more, and ends the stream once neither side does; a
+ * client that takes no more is no end, as it may be sending still.
+ */
+static void settle(struct stream *s)
+{
+    arm(s);
+    if (s->verb != T_ACCEPT || !s->has_replied || s->out.fd >= 0)
+        return;
+    if (!s->has_told_eof) {
+        s->has_told_eof = true;
+        link_send(T_EOF, 0, s->id, NULL, 0);
+    }
+    if (s->in.fd >= 0)
+        return;
+    link_send_end(s->id, NULL, 0);
+    close_stream(s);
+}
+
 /* --- host frames --- */
 
 const char *stream_take_data(struct stream *s, const uint8_t *bytes, uint32_t size)
@@ -377,7 +436,8 @@ const char *stream_take_data(struct stream *s, const uint8_t *bytes, uint32_t si
     if (size > s->receive_credit)
         return "data beyond credit";
     s->receive_credit -= size;
-    if (s->verb == T_SPAWN && s->in.fd < 0) {
+    bool is_unread = is_piped(s) && s->in.fd < 0 && (s->verb == T_SPAWN || s->has_replied);
+    if (is_unread) {
         credit_back(s, size);
         return NULL;
     }
@@ -406,7 +466,7 @@ void stream_take_eof(struct stream *s)
     if (s->has_eof || !s->takes_input)
         return;
     s->has_eof = true;
-    arm(s);
+    settle(s);
 }
 
 void stream_take_cancel(struct stream *s)

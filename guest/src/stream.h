@@ -1,6 +1,6 @@
 /*
  * The table of open streams: what each may still send, what it was sent and has not passed on, and the descriptors
- * between it and its worker process. A worker speaks in messages of one byte of frame type and the payload; what
+ * between it and its worker process, or its client. A worker speaks in messages of one byte of frame type and the payload; what
  * it says is checked, because it may run as a user of the guest.
  */
 #ifndef STREAM_H
@@ -31,6 +31,7 @@ struct stream {
     bool passed_eof;
     bool has_replied;
     bool is_cancelled;
+    bool has_told_eof;    /* ACCEPT: the client said it sends no more, and so did we */
 };
 
 /* What a new stream gets; descriptors that do not apply are -1. The stream owns them from here. */
@@ -49,6 +50,10 @@ struct stream *stream_open(uint32_t id, uint8_t verb, const struct stream_parts 
 struct stream *stream_find(uint32_t id);
 /* Ends every stream without a frame; their workers see the closed socket and kill what they run. */
 void streams_drop_all(void);
+/* The connection-less ACCEPT stream that was opened first; NULL when there is none. */
+struct stream *stream_awaiting_client(void);
+/* Gives it a client: a connected, nonblocking socket, which the stream owns from here. */
+void stream_connect(struct stream *s, int client);
 /* A child of the agent was reaped: it is no stream's worker any more. */
 void streams_forget_worker(pid_t pid);
 bool stream_is_worker(pid_t pid);

@@ -175,7 +175,7 @@ _Noreturn void worker_run(int socket, const struct request *q, int upper, int ba
     case T_THAW:
         verb_freeze(q->verb == T_FREEZE, base);
     case T_PROBE:
-        verb_probe(q->as.probe_port);
+        verb_probe(q->as.port);
     default:
         worker_fail(ENOSYS, "verb");
     }

@@ -15,7 +15,7 @@ int main(int argc, char **argv)
     } suites[] = {
         {"execution", execution_tests, execution_test_count}, {"file", file_tests, file_test_count},
         {"capture", capture_tests, capture_test_count},       {"hostile", hostile_tests, hostile_test_count},
-        {"setup", setup_tests, setup_test_count},
+        {"setup", setup_tests, setup_test_count},             {"relay", relay_tests, relay_test_count},
     };
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -116,7 +116,8 @@ static void put_setup(FILE *out, const struct request *q)
 }
 
 static const char *const request_names[] = {"SPAWN", "READ",  "WRITE", "STAT",    "LIST",   "REMOVE", "CHANGES", "FETCH",
-                                            "UNPACK", "SETUP", "CLOCK", "ENTROPY", "FREEZE", "THAW",   "PROBE",   "SHUTDOWN"};
+                                            "UNPACK", "SETUP", "CLOCK", "ENTROPY", "FREEZE", "THAW",   "PROBE",   "SHUTDOWN",
+                                            "LISTEN", "ACCEPT"};
 
 static bool describe_request(FILE *out, const struct frame *f, const uint8_t *payload)
 {
@@ -139,8 +140,10 @@ static bool describe_request(FILE *out, const struct frame *f, const uint8_t *pa
         fprintf(out, " realtimeNs=%" PRId64, q.as.clock_ns);
     else if (f->type == T_ENTROPY)
         put_bytes(out, "bytes", q.as.entropy);
-    else if (f->type == T_PROBE)
-        fprintf(out, " port=%u", q.as.probe_port);
+    else if (f->type == T_ACCEPT)
+        fprintf(out, " options=%u", q.options);
+    else if (f->type == T_PROBE || f->type == T_LISTEN)
+        fprintf(out, " port=%u", q.as.port);
     return true;
 }
 

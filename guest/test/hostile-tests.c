@@ -45,7 +45,7 @@ static void a_bad_header_is_fatal_before_its_payload(void)
         uint16_t reserved;
         uint32_t stream;
     } bad[] = {
-        {MAX_PAYLOAD + 1, T_ENTROPY, 0, 0, 1}, {UINT32_MAX, T_ENTROPY, 0, 0, 1}, {0, 0x20, 0, 0, 1}, {0, 0, 0, 0, 1},
+        {MAX_PAYLOAD + 1, T_ENTROPY, 0, 0, 1}, {UINT32_MAX, T_ENTROPY, 0, 0, 1}, {0, 0x22, 0, 0, 1}, {0, 0, 0, 0, 1},
         {0, 0xff, 0, 0, 1},  {0, T_FREEZE, 1, 0, 1},  {0, T_FREEZE, 0, 1, 1}, {0, T_FREEZE, 0, 0, 0},
         {16, T_KNOCK, 0, 0, 1}, {MAX_DATA + 1, T_DATA, 0, 0, 1}, {0, T_DATA, 0, 0, 1}, {1, T_EOF, 0, 0, 1},
         {0, T_HELLO, 0, 0, 0}, {6, T_ERROR, 0, 0, 1}, {10, T_DATA, 0, 0, 1 /* never opened */}, {4, T_CREDIT, 0, 0, 7},

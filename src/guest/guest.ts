@@ -2,6 +2,7 @@
  * The guest as the host sees it: what can be asked over the wire. Everything that comes back is a claim of a
  * hostile machine, already checked for form (lengths, limits, kinds, path syntax) but never for truth.
  */
+import type { Duplex } from 'node:stream';
 import type { RelPath } from '../base/path-bytes.ts';
 import type { Hello } from '../protocol/greeting.ts';
 import type { SetupOperation } from '../protocol/setup.ts';
@@ -131,6 +132,13 @@ export interface Guest extends AsyncDisposable {
   addEntropy(bytes: Uint8Array): Promise<void>;
   freeze(): Promise<number>;
   thaw(): Promise<void>;
+  /** Listens on the guest's loopback in place of the port before; 0 lets the guest choose. Resolves with the port. */
+  listen(port: number): Promise<number>;
+  /**
+   * The next client of that port, when there is one; whoever gets it owns it. Aborting the signal gives up waiting. Ends
+   * with an error when the guest is gone.
+   */
+  accept(signal: AbortSignal): Promise<Duplex>;
   probe(port: number): Promise<{ errno: number; otherInterfaces: number; routes: number }>;
   /** Asks the guest to power off and waits for the connection to end, at most `deadlineMs`. Never rejects. */
   shutdown(deadlineMs: number): Promise<void>;

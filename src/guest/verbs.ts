@@ -22,6 +22,7 @@ import { decodeOrFail, fileVerb, settled } from './ask.ts';
 import { changes, fetch, unpack } from './bulk.ts';
 import type { Connection } from './connection.ts';
 import type { Guest } from './guest.ts';
+import { acceptClient } from './relayed-client.ts';
 import { spawn } from './spawn.ts';
 
 export function createGuest(connection: Connection, hello: Hello): Guest {
@@ -61,6 +62,9 @@ export function createGuest(connection: Connection, hello: Hello): Guest {
     addEntropy: (bytes) => ask(FRAME.entropy, 'take entropy', bytes, nothing),
     freeze: () => ask(FRAME.freeze, 'freeze', new Uint8Array(), (reader) => reader.u32()),
     thaw: () => ask(FRAME.thaw, 'thaw', new Uint8Array(), nothing),
+    listen: (port) =>
+      ask(FRAME.listen, `listen on port ${port}`, requests.encodeListen(port), (reader) => reader.u16()),
+    accept: (signal) => acceptClient(connection, signal),
     probe: (port) => ask(FRAME.probe, 'probe its network', requests.encodeProbe(port), readProbeEnd),
     async shutdown(deadlineMs) {
       if (connection.isOver) return;

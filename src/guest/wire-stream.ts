@@ -18,6 +18,8 @@ export interface StreamHandler {
   onReply?: (payload: Buffer) => void;
   /** Content. Absent: the verb has none. A promise holds back further content, and credit, until it settles. */
   onData?: (bytes: Buffer, channel: 0 | 1) => void | Promise<void>;
+  /** The guest sends no more content. Absent: it may not say so. */
+  onEof?: () => void;
   /** Content may come before the first answer: a program's output and the news that it runs take different ways. */
   contentMayLead?: boolean;
   /** Milliseconds of silence after which the guest is given up on; undefined: silence is fine. */
@@ -52,6 +54,7 @@ export class WireStream {
   #isSettled = false;
   #isOver = false;
   #hasReply = false;
+  #hasEof = false;
   /** What the guest may still send, and what it was given back but not told of yet. */
   #guestCredit = INITIAL_CREDIT;
   #unsentCredit = 0;
@@ -101,6 +104,13 @@ export class WireStream {
         this.#hasReply = true;
         if (!this.#isSettled) this.#guarded(() => this.#handler.onReply?.(frame.payload));
         return;
+      case FRAME.eof:
+        if (this.#hasEof || !this.#hasReply || this.#handler.onEof === undefined)
+          throw badFrame("an end of content that can't be");
+        this.#hasEof = true;
+        // Behind what is still on its way to the consumer.
+        void this.#queue.idle().then(() => this.#handler.onEof?.());
+        return;
       case FRAME.credit:
         this.#takeCredit(decodeAll(frame.payload, readCredit));
         return;
@@ -124,6 +134,7 @@ export class WireStream {
     if (onData === undefined) throw badFrame('content nobody asked for');
     if (onReply !== undefined && !this.#hasReply && !contentMayLead)
       throw badFrame('content before the answer');
+    if (this.#hasEof) throw badFrame('content after its end');
     if (frame.payload.length > this.#guestCredit) throw badFrame('content beyond its credit');
     this.#guestCredit -= frame.payload.length;
     if (this.#isSettled) {

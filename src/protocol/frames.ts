@@ -31,6 +31,8 @@ export const FRAME = {
   thaw: 0x1d,
   probe: 0x1e,
   shutdown: 0x1f,
+  listen: 0x20,
+  accept: 0x21,
   data: 0x40,
   reply: 0x41,
   end: 0x42,
@@ -75,13 +77,12 @@ const rule = (
 rule(FRAME.hello, 'guest', true, 32, 512);
 rule(FRAME.knock, 'host', true, 16, 16);
 rule(FRAME.fatal, 'guest', true, 6, 518);
-for (let type: number = FRAME.spawn; type <= FRAME.shutdown; type++)
-  rule(type, 'host', false, 0, MAX_PAYLOAD);
+for (let type: number = FRAME.spawn; type <= FRAME.accept; type++) rule(type, 'host', false, 0, MAX_PAYLOAD);
 rule(FRAME.data, 'both', false, 1, MAX_DATA, 1);
 rule(FRAME.reply, 'guest', false, 0, 256);
 rule(FRAME.end, 'guest', false, 0, 16_384);
 rule(FRAME.error, 'guest', false, 6, 518);
-rule(FRAME.eof, 'host', false, 0, 0);
+rule(FRAME.eof, 'both', false, 0, 0);
 rule(FRAME.credit, 'both', false, 4, 4);
 rule(FRAME.signal, 'host', false, 4, 4);
 rule(FRAME.resize, 'host', false, 4, 4);

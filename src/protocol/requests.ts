@@ -108,6 +108,14 @@ export function encodeClock(realtimeNs: bigint): Buffer {
   return new ByteWriter(8).i64(realtimeNs).done();
 }
 
+export function encodeListen(port: number): Buffer {
+  return new ByteWriter(4).u16(port).u16(0).done();
+}
+
+export function encodeAccept(): Buffer {
+  return new ByteWriter(4).u32(0).done();
+}
+
 export function encodeProbe(port: number): Buffer {
   return new ByteWriter(2).u16(port).done();
 }

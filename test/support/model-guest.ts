@@ -189,6 +189,8 @@ export class ModelGuest {
       setup: no,
       setClock: no,
       addEntropy: no,
+      listen: no,
+      accept: no,
       probe: no,
       shutdown: no,
       freeze: async () => {

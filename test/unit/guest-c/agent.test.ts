@@ -36,6 +36,7 @@ describe('the guest agent', () => {
     ['reports changes and fetches their bytes', 'capture', 8],
     ['refuses a host that breaks the protocol', 'hostile', 12],
     ['sets up the world it is told to', 'setup', 3],
+    ['carries clients of its port to the host', 'relay', 8],
   ])('%s', { timeout: 300_000 }, (_title, suite, least) => {
     const result = runSuite('agent-test', ['build/safe-coder-guest', suite]);
     expect(result, result.output).toMatchObject({ failed: 0 });

@@ -92,12 +92,15 @@ function describeGuestFrame(frame: Frame, verb: string): string {
       const { errno, message } = decodeFailure(frame.payload);
       return `errno=${errno} message=${hex(message)}`;
     }
+    case FRAME.eof:
+      return '';
     case FRAME.data:
       return `bytes=${frame.payload.toString('hex')}`;
     case FRAME.credit:
       return `bytes=${all(answers.readCredit)}`;
     case FRAME.reply:
       if (verb === 'SPAWN') return `pid=${all((reader) => reader.u32())}`;
+      if (verb === 'ACCEPT') return all(() => '');
       if (verb === 'READ') return statFields(all(answers.readReadReply));
       throw new Error('no reply in this verb');
     default:
@@ -140,6 +143,8 @@ function describeEnd(all: <T>(read: (reader: ByteReader) => T) => T, verb: strin
       return `paths=${all((reader) => reader.count())}`;
     case 'FREEZE':
       return `processes=${all((reader) => reader.u32())}`;
+    case 'LISTEN':
+      return `port=${all((reader) => reader.u16())}`;
     case 'PROBE': {
       const end = all(answers.readProbeEnd);
       return `errno=${end.errno} interfaces=${end.otherInterfaces} routes=${end.routes}`;
@@ -224,6 +229,10 @@ function encodeHostFrame(fields: Fields): Buffer {
       return frame(requests.encodeClock(BigInt(fields.text('realtimeNs'))));
     case 'PROBE':
       return frame(requests.encodeProbe(fields.number('port')));
+    case 'LISTEN':
+      return frame(requests.encodeListen(fields.number('port')));
+    case 'ACCEPT':
+      return frame(requests.encodeAccept());
     default:
       return frame();
   }
