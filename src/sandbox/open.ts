@@ -10,6 +10,7 @@ import type { Guest } from '../guest/guest.ts';
 import { type CaptureLimits, Capturer } from './capture.ts';
 import type { BaseManifest, ProjectSource } from './project-source.ts';
 import { proveIsolation } from './proof.ts';
+import { type EgressOutlet, relayEgress } from './relay-egress.ts';
 import { createSandbox } from './running.ts';
 import type { Sandbox } from './sandbox.ts';
 
@@ -22,6 +23,8 @@ export interface OpenSandboxOptions {
   emit: Emit;
   deadlines?: Partial<Deadlines>;
   limits?: Partial<CaptureLimits>;
+  /** The guest's way out. Absent: it has none. A demo has the machine's own. */
+  egress?: EgressOutlet;
 }
 
 const ENTROPY_BYTES = 256;
@@ -90,7 +93,9 @@ async function populate(
     const manifest =
       written === undefined ? await unpackProject(guest, launched, signal, options) : await written;
     const who = { uid: spec.uid, gid: spec.gid };
-    const env = { ...launched.info.env, ...spec.env };
+    const hasOutlet = options.egress !== undefined && launched.info.level !== 'demo';
+    const outlet = hasOutlet && options.egress ? await relayEgress(guest, options.egress) : {};
+    const env = { ...launched.info.env, ...spec.env, ...outlet };
     const capturer = new Capturer(guest, manifest, {
       mode: launched.info.capture,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
