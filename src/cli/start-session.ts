@@ -67,6 +67,7 @@ export async function startSession(context: Context, shown: Face, options: Start
       ...(context.environment.SSH_AUTH_SOCK ? { agentSocket: context.environment.SSH_AUTH_SOCK } : {}),
       userRules: userRulesOf(context),
       onEvent: shown.show,
+      environment: context.environment,
       signal: options.signal,
     };
     if (options.stored) return await Session.resume(common, options.stored);

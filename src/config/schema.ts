@@ -3,6 +3,7 @@
  * Values are kept as people write them; {@link Settings} holds them parsed.
  */
 import { z } from 'zod';
+import { isEgressRule } from '../policy/egress-policy.ts';
 import { levels, networks } from './option-values.ts';
 import { parseDuration, parseSize } from './quantities.ts';
 import { riskSchema } from './risk-rules.ts';
@@ -25,9 +26,7 @@ const duration = z
   .refine((ms) => ms !== undefined && ms > 0, { error: 'must be a duration such as 90s, 10m or 1h30m' })
   .transform((ms) => ms ?? 0);
 
-const hostPattern = z
-  .string()
-  .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)*(:\d{1,5})?$/i, { error: 'must be HOST or HOST:PORT' });
+const hostPattern = z.string().refine(isEgressRule, { error: 'must be HOST, HOST:PORT or *.HOST' });
 
 /** Every setting by its name in files; `.describe` is the text of the reference. */
 export const settingsShape = {

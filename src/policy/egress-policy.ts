@@ -85,3 +85,13 @@ export function parseEgressRule(text: string): EgressRule {
     hint: 'Name it as HOST or HOST:PORT, e.g. --allow api.example.com or --allow "*.example.com:8443".',
   });
 }
+
+export function isEgressRule(text: string): boolean {
+  try {
+    parseEgressRule(text);
+    return true;
+  } catch {
+    // It throws for nothing else.
+    return false;
+  }
+}

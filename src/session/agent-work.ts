@@ -22,6 +22,7 @@ import type { Tool, ToolResult } from '../tools/tool.ts';
 import { createToolState } from '../tools/tool-state.ts';
 import type { Conversation } from './conversation.ts';
 import { digestInput, type EntryRecorder } from './entry-recorder.ts';
+import type { Network } from './network.ts';
 import type { ProjectCopy } from './project-copy.ts';
 import type { SessionEnding } from './session-parts.ts';
 
@@ -55,6 +56,7 @@ export interface AgentParts {
   emit: Emit;
   settings: Settings;
   model: Model | undefined;
+  network: Network | undefined;
   now: () => Date;
 }
 
@@ -166,8 +168,9 @@ export class AgentWork implements AsyncDisposable {
       { sweep: false, wrote: result?.wrote ?? [] },
     );
     const { entry, changed, capture } = recorded;
+    const told = withDenials(result ?? STOPPED, this.#parts.network?.takeDenials() ?? []);
     return {
-      ...(result ?? STOPPED),
+      ...told,
       entry: entry.id,
       seq: entry.trailers.seq,
       changed,
@@ -196,7 +199,7 @@ export class AgentWork implements AsyncDisposable {
       workspace: sandbox.workspace,
       platform: describePlatform(sandbox.isolation),
       date: now().toISOString().slice(0, 10),
-      network: settings.network === 'none' ? 'None: nothing can be downloaded.' : settings.network,
+      network: describeNetwork(settings, sandbox.isolation),
       resources: `${settings.cpus} CPUs, ${showSize(settings.memory)} memory, ${showSize(settings.disk)} disk`,
       withheld: copy.withheld,
       guidance: guidance === undefined ? [] : [{ path: 'AGENTS.md', text: guidance }],
@@ -231,6 +234,19 @@ function callName(call: string): string {
 
 function nameReason(reason: TurnReason): string {
   return reason === 'aborted' ? 'cancelled' : reason;
+}
+
+/** What was refused meanwhile is part of what the model learns of a call. */
+function withDenials(result: ToolResult, denials: readonly string[]): ToolResult {
+  return denials.length === 0 ? result : { ...result, text: `${result.text}\n${denials.join('\n')}` };
+}
+
+function describeNetwork({ network, allow }: Settings, isolation: IsolationInfo): string {
+  if (isolation.level === 'demo') return "the person's own: no policy holds it.";
+  if (allow.length === 0) return network;
+  const hosts = `${allow.slice(0, 20).join(', ')}${allow.length > 20 ? ' and more' : ''}`;
+  const rest = network === 'none' ? 'Everything else is denied.' : `Beyond that: ${network}.`;
+  return `through a proxy that is set in the environment, to ${hosts}. ${rest}`;
 }
 
 function describePlatform(isolation: IsolationInfo): string {

@@ -39,12 +39,13 @@ function describeNone(settings: Settings, ofLevel: readonly Backend[]): string {
 }
 
 function refuseNetwork(settings: Settings): void {
+  if (settings.isolation !== 'demo') return;
   if (settings.network === 'none' && settings.allow.length === 0) return;
   const asked =
     settings.network === 'none' ? `--allow ${settings.allow[0]}` : `--network ${settings.network}`;
   throw new SafeCoderError(
     'backend/unavailable',
-    `${asked} can't be had in this version: the guest has no network at all.`,
+    `${asked} can't be had in a demo: its tools use this machine's own network, and no policy holds it.`,
     {
       hint: 'Start with --network none and without --allow.',
     },

@@ -9,6 +9,7 @@ import { certificateSettings, findRegistries } from '../egress/registries.ts';
 import { type EgressRule, parseEgressRule } from '../policy/egress-policy.ts';
 import { showTarget } from '../policy/egress-target.ts';
 import type { EgressOutlet } from '../sandbox/relay-egress.ts';
+import type { SessionOptions } from './session-parts.ts';
 
 export interface NetworkOptions extends Pick<GateOptions, 'ask' | 'keep'> {
   settings: Pick<Settings, 'network' | 'allow'>;
@@ -16,6 +17,19 @@ export interface NetworkOptions extends Pick<GateOptions, 'ask' | 'keep'> {
   /** The person's environment, for the settings of their package managers. */
   environment: Record<string, string | undefined>;
   emit: Emit;
+}
+
+/** What the session's options ask for, see {@link Network.open}. */
+export function openNetwork(options: SessionOptions, emit: Emit): Network | undefined {
+  const { settings, home, environment = {}, askNetwork, keepNetwork } = options;
+  return Network.open({
+    settings,
+    home,
+    environment,
+    emit,
+    ...(askNetwork === undefined ? {} : { ask: askNetwork }),
+    ...(keepNetwork === undefined ? {} : { keep: keepNetwork }),
+  });
 }
 
 /** Denials told to the model after one call; the rest is counted. */

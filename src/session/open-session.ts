@@ -15,6 +15,7 @@ import { bringToTree } from './bring-to-tree.ts';
 import { Conversation } from './conversation.ts';
 import { launchSpec } from './launch-spec.ts';
 import { captureLimits, ledgerOptions } from './ledger-settings.ts';
+import { openNetwork } from './network.ts';
 import { describeIsolation, ProjectCopy } from './project-copy.ts';
 import { unchangedFacts } from './rewind.ts';
 import { RunFolder, sweepRunFolders } from './run-folder.ts';
@@ -49,6 +50,8 @@ export async function openNew(options: SessionOptions): Promise<SessionParts> {
     const ledger = started.use(await copy.createLedger(folder, await ledgerOptions(options, emit)));
     const spec = launchSpec(options, run, copy.root);
     const source = copy.source(ledger, run.path, emit);
+    const network = openNetwork(options, emit);
+    if (network) started.use(network);
     const sandbox = started.use(
       await openSandbox({
         backend: options.backend,
@@ -57,6 +60,7 @@ export async function openNew(options: SessionOptions): Promise<SessionParts> {
         signal: options.signal,
         emit,
         limits: captureLimits(options.settings),
+        ...(network ? { egress: network.outlet } : {}),
       }),
     );
     const initial = await copy.commitInitial(ledger, sandbox.isolation, now());
@@ -67,7 +71,7 @@ export async function openNew(options: SessionOptions): Promise<SessionParts> {
       base: initial.tree,
       ...(copy.gitHead !== undefined && { gitHead: copy.gitHead }),
     });
-    const parts = { folder, run, copy, ledger, sandbox, conversation, initial: initial.tree, emit };
+    const parts = { folder, run, copy, ledger, sandbox, conversation, initial: initial.tree, emit, network };
     tellStart(parts, options, initial.tree);
     started.release();
     return parts;
@@ -95,6 +99,8 @@ export async function openAgain(options: SessionOptions, stored: StoredSession):
   const [first, head] = [entries[0], entries.at(-1)];
   if (first === undefined || head === undefined) throw noEntries(folder.record);
   const run = started.use(RunFolder.create(options.directories.state));
+  const network = openNetwork(options, emit);
+  if (network) started.use(network);
   const sandbox = started.use(
     await openSandbox({
       backend: options.backend,
@@ -103,6 +109,7 @@ export async function openAgain(options: SessionOptions, stored: StoredSession):
       signal: options.signal,
       emit,
       limits: captureLimits(options.settings),
+      ...(network ? { egress: network.outlet } : {}),
     }),
   );
   const { files } = copy.snapshot;
@@ -114,7 +121,7 @@ export async function openAgain(options: SessionOptions, stored: StoredSession):
   conversation.catchUp([resumed]);
   const { ignored } = folder.record;
   folder.goOn({ isolation: sandbox.isolation, ...(options.model ? { model: options.model.id } : {}) });
-  const parts = { folder, run, copy, ledger, sandbox, conversation, initial: first.tree, found, emit };
+  const parts = { folder, run, copy, ledger, sandbox, conversation, initial: first.tree, found, emit, network };
   const base = await baseTreeOf(folder.record, ledger);
   tellStart(parts, options, base);
   await warnAboutHost(parts, base);

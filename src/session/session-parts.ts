@@ -11,6 +11,7 @@ import type { UserRules } from '../policy/risk/user-rules.ts';
 import type { Model } from '../providers/model.ts';
 import type { Capture, Sandbox } from '../sandbox/sandbox.ts';
 import type { Conversation } from './conversation.ts';
+import type { Network, NetworkOptions } from './network.ts';
 import type { ProjectCopy } from './project-copy.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { SessionFolder } from './store.ts';
@@ -34,6 +35,12 @@ export interface SessionOptions {
   /** Risk rules of the user's own. */
   userRules?: UserRules;
   now?: () => Date;
+  /** The person's environment: their package managers' settings are asked with it. Nothing of it goes to the guest. */
+  environment?: Record<string, string | undefined>;
+  /** Asks the person about a host; absent when nobody is there. */
+  askNetwork?: NetworkOptions['ask'];
+  /** Keeps a rule that was allowed for good. */
+  keepNetwork?: NetworkOptions['keep'];
 }
 
 export interface SessionEnding {
@@ -61,6 +68,7 @@ export interface SessionParts {
   /** What the workspace held when the session went on. */
   found?: Capture;
   emit: Emit;
+  network: Network | undefined;
 }
 
 /** The exit code as a shell gives it: 128 and the signal's number for a killed command. */

@@ -67,6 +67,7 @@ export class Session implements AsyncDisposable {
       model: options.model,
       now: this.#now,
       base: parts.initial,
+      network: parts.network,
       ...(folder.record.usage ? { before: folder.record.usage } : {}),
     });
   }
@@ -240,6 +241,7 @@ export class Session implements AsyncDisposable {
     const items = await this.recordedChanges();
     // What tools keep outside the workspace goes with a VM; elsewhere it has to be taken away.
     if (this.isolation.level !== 'vm') await this.#agent[Symbol.asyncDispose]();
+    await this.#parts.network?.[Symbol.asyncDispose]();
     await this.sandbox.end();
     await settleLedger(this.ledger, this.#emit);
     await this.ledger.seal();

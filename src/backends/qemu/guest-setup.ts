@@ -128,18 +128,52 @@ function planIdentity(spec: LaunchSpec): SetupOperation[] {
   ];
 }
 
+/** Debian's own, by name and numbers, the same on every machine: installing packages needs some of them. */
+const SYSTEM_USERS: [string, number, number][] = [
+  ['daemon', 1, 1],
+  ['bin', 2, 2],
+  ['sys', 3, 3],
+  ['games', 5, 60],
+  ['man', 6, 12],
+  ['mail', 8, 8],
+  ['proxy', 13, 13],
+  ['www-data', 33, 33],
+  ['backup', 34, 34],
+  ['_apt', 42, 65_534],
+  ['nobody', 65_534, 65_534],
+];
+const SYSTEM_GROUPS: [string, number][] = [
+  ['daemon', 1],
+  ['bin', 2],
+  ['sys', 3],
+  ['adm', 4],
+  ['tty', 5],
+  ['disk', 6],
+  ['mail', 8],
+  ['man', 12],
+  ['proxy', 13],
+  ['utmp', 43],
+  ['sudo', 27],
+  ['www-data', 33],
+  ['backup', 34],
+  ['shadow', 42],
+  ['staff', 50],
+  ['games', 60],
+  ['users', 100],
+  ['nogroup', 65_534],
+];
+
 function passwdText(spec: LaunchSpec, user: GuestUser): string {
   const lines = [
     'root:x:0:0:root:/root:/bin/bash',
-    '_apt:x:42:65534::/nonexistent:/usr/sbin/nologin',
-    'nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin',
+    ...SYSTEM_USERS.map(([name, uid, gid]) => `${name}:x:${uid}:${gid}::/nonexistent:/usr/sbin/nologin`),
   ];
   if (spec.uid !== 0) lines.unshift(`${user.name}:x:${spec.uid}:${spec.gid}::${user.home}:/bin/bash`);
   return `${lines.join('\n')}\n`;
 }
 
 function groupText(spec: LaunchSpec, user: GuestUser): string {
-  const lines = ['root:x:0:', 'tty:x:5:', 'nogroup:x:65534:'];
+  const lines = ['root:x:0:', ...SYSTEM_GROUPS.map(([name, gid]) => `${name}:x:${gid}:`)];
   if (spec.gid !== 0) lines.unshift(`${user.name}:x:${spec.gid}:`);
   return `${lines.join('\n')}\n`;
 }

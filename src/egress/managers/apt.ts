@@ -27,6 +27,8 @@ export function aptSettings(root = '/etc/apt'): ManagerSettings {
     if (cleaned !== undefined) files.push({ path: `/etc/apt/${name}`, text: cleaned });
   }
   if (files.length === 0) return NOTHING;
+  // It names users of the host, whom the guest doesn't have; dpkg then refuses to install anything.
+  files.push({ path: '/var/lib/dpkg/statoverride', text: '' });
   const options = optionLines(root);
   if (options !== '') files.push({ path: '/etc/apt/apt.conf.d/90safe-coder', text: options });
   return { rules: addresses.map(({ rule }) => rule), files, env: {}, notes: noteCredentials(addresses) };
