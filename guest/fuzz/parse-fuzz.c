@@ -40,7 +40,7 @@ static void check_setup(const struct request *q)
     for (uint16_t i = 0; i < q->as.setup.count; i++) {
         struct setup_op op;
         setup_next(&r, &op);
-        expect(!r.bad && op.code >= OP_MKDIR && op.code <= OP_CGROUP && op.mode <= 07777);
+        expect(!r.bad && op.code >= OP_MKDIR && op.code <= OP_CONFINE && op.mode <= 07777);
         expect(op.path.length <= MAX_PATH && !has_nul(op.path));
         expect(op.type.length <= MAX_PATH && op.data.length <= MAX_PATH);
         expect(op.code == OP_FILE || op.text.length <= MAX_PATH);

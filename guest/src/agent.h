@@ -17,6 +17,8 @@ struct agent {
     char workspace[MAX_PATH + 1];
     int upper_fd;              /* upper layer of the workspace's overlay; -1: capture by walk */
     int cgroup_fd;             /* the cgroup that holds the executions' groups; -1: none */
+    bool confines;             /* executions are confined to these capabilities */
+    uint64_t keep;
     struct rlimit files;       /* the limit executions get when none is asked for */
     uint64_t executions;       /* counted, to name their groups */
 };

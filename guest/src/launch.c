@@ -15,6 +15,7 @@
 #include "agent.h"
 #include "cgroup.h"
 #include "child.h"
+#include "confine.h"
 #include "path.h"
 
 extern char **environ;
@@ -89,6 +90,9 @@ _Noreturn void launch(const struct supervisor_parts *parts, int group, int statu
     path_copy(cwd, s->cwd);
     if (chdir(cwd) != 0)
         give_up('d', errno);
+    int code = agent.confines ? confine(agent.keep) : 0;
+    if (code != 0)
+        give_up('c', code);
     char **argv = strings_of(s->argv, s->argc);
     environ = strings_of(s->envp, s->envc);
     /* Point of no return: every other descriptor closes on exec. */

@@ -9,7 +9,8 @@
 /* What could not be done, sent through the status pipe. */
 struct launch_failure {
     int code;
-    char step; /* 'g' cgroup, 'l' limit, 'u' user, 'd' working directory, 'x' exec, 'm' memory, 't' terminal */
+    char step; /* 'g' cgroup, 'l' limit, 'u' user, 'd' working directory, 'x' exec, 'm' memory, 't' terminal,
+                  'c' confinement */
 };
 
 /* Runs in the forked child. Never returns: the command runs, or `status` gets a launch_failure. */

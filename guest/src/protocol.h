@@ -84,6 +84,7 @@ enum setup_op_code {
     OP_ROOT = 7,
     OP_WORKSPACE = 8,
     OP_CGROUP = 9,
+    OP_CONFINE = 10,
 };
 
 #endif

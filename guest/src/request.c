@@ -146,6 +146,9 @@ void setup_next(struct reader *r, struct setup_op *op)
         op->path = read_path(r);
         op->max_processes = read_u32(r);
         break;
+    case OP_CONFINE:
+        op->keep = read_u64(r);
+        break;
     default:
         r->bad = true;
     }

@@ -55,6 +55,7 @@ struct setup_op {
     uint8_t code;
     uint32_t mode, uid, gid; /* MKDIR, FILE */
     uint32_t max_processes;  /* CGROUP */
+    uint64_t keep;           /* CONFINE */
     uint64_t flags;          /* MOUNT */
     struct bytes path;       /* MKDIR, MOUNT target, SYMLINK link, FILE, ROOT, WORKSPACE, CGROUP */
     struct bytes text;       /* MOUNT source, SYMLINK target, FILE content, HOSTNAME, WORKSPACE upper */

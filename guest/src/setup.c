@@ -189,6 +189,10 @@ static int run_one(const struct setup_op *op)
         return move_root();
     case OP_WORKSPACE:
         return set_workspace(op);
+    case OP_CONFINE:
+        agent.confines = true;
+        agent.keep = op->keep;
+        return 0;
     default:
         return set_cgroup(op);
     }
@@ -197,7 +201,8 @@ static int run_one(const struct setup_op *op)
 static const char *name_of(uint8_t code)
 {
     static const char *const names[] = {"",         "mkdir",    "mount", "symlink",   "file",
-                                        "hostname", "loopback", "root",  "workspace", "cgroup"};
+                                        "hostname", "loopback", "root",  "workspace", "cgroup",
+                                        "confine"};
     return names[code];
 }
 

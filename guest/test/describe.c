@@ -97,6 +97,9 @@ static void put_operation(FILE *out, const struct setup_op *op)
         put_bytes(out, "path", op->path);
         put_bytes(out, "upper", op->text);
         break;
+    case OP_CONFINE:
+        fprintf(out, " op=CONFINE keep=%" PRIu64, op->keep);
+        break;
     default:
         fputs(" op=CGROUP", out);
         put_bytes(out, "path", op->path);

@@ -253,6 +253,37 @@ static void executions_live_in_groups_of_their_own(void)
     CHECK(rmdir(folder) == 0);
 }
 
+static void confined_executions_gain_nothing(void)
+{
+    host_open(&h);
+    struct writer w = start(1);
+    write_u8(&w, OP_CONFINE);
+    write_u64(&w, 1); /* CAP_CHOWN */
+    struct answer a = host_ask(&h, T_SETUP, &w, NULL, 0);
+    CHECK_EQUAL(a.type, T_END);
+    free(a.out);
+    w = payload_shell(0, "grep -E '^(CapBnd|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\n\t'");
+    a = host_ask(&h, T_SPAWN, &w, NULL, 0);
+    if (getuid() == 0)
+        CHECK(strcmp((char *)a.out, "CapBnd:0000000000000001NoNewPrivs:1Seccomp:2") == 0);
+    else
+        CHECK(strstr((char *)a.out, "NoNewPrivs:1Seccomp:2") != NULL);
+    free(a.out);
+    static const char *const refused[] = {"unshare --user true", "unshare --mount true", "mount -t tmpfs x /mnt",
+                                          "nsenter --target $PPID --mount true"};
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        w = payload_shell(SPAWN_MERGE, refused[i]);
+        a = host_ask(&h, T_SPAWN, &w, NULL, 0);
+        CHECK(a.type == T_END && a.end[1] != 0);
+        free(a.out);
+    }
+    w = payload_shell(0, "(sleep 0 & wait; echo ok | cat; dd if=/dev/zero bs=1k count=1 2>/dev/null | wc -c) | tr '\n' ' '");
+    a = host_ask(&h, T_SPAWN, &w, NULL, 0);
+    CHECK(strcmp((char *)a.out, "ok 1024 ") == 0);
+    free(a.out);
+    host_close(&h);
+}
+
 static void shutdown_answers_and_ends_the_agent(void)
 {
     char mark[32], script[128];
@@ -271,6 +302,7 @@ static void shutdown_answers_and_ends_the_agent(void)
 }
 
 const struct test setup_tests[] = {
+    {"confined executions gain nothing", confined_executions_gain_nothing},
     {"operations run in order", operations_run_in_order},
     {"the first failure stops and says where", the_first_failure_stops_and_says_where},
     {"executions live in groups of their own", executions_live_in_groups_of_their_own},

@@ -12,6 +12,7 @@ const OP = {
   root: 7,
   workspace: 8,
   cgroup: 9,
+  confine: 10,
 } as const satisfies Record<SetupOperation['op'], number>;
 
 export function encodeSetup(operations: readonly SetupOperation[]): Buffer {
@@ -52,6 +53,9 @@ function writeFields(writer: ByteWriter, operation: SetupOperation): void {
       return;
     case 'cgroup':
       writer.path(operation.path).u32(operation.pids);
+      return;
+    case 'confine':
+      writer.u64(operation.keep);
       return;
   }
 }

@@ -8,4 +8,6 @@ export type SetupOperation =
   | { op: 'loopback' }
   | { op: 'root'; path: string }
   | { op: 'workspace'; path: string; upper: string }
-  | { op: 'cgroup'; path: string; pids: number };
+  | { op: 'cgroup'; path: string; pids: number }
+  /** Executions keep these capabilities (a bit each) and are held to ordinary system calls. */
+  | { op: 'confine'; keep: bigint };

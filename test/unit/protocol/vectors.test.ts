@@ -270,6 +270,8 @@ function operation(of: Fields): SetupOperation {
       return { op: 'workspace', path: of.path('path'), upper: of.path('upper') };
     case 'CGROUP':
       return { op: 'cgroup', path: of.path('path'), pids: of.number('maxProcesses') };
+    case 'CONFINE':
+      return { op: 'confine', keep: BigInt(of.text('keep')) };
     default:
       throw new Error(`no such operation: ${of.text('op')}`);
   }
