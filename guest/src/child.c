@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,6 +13,7 @@
 
 #include "agent.h"
 #include "descendants.h"
+#include "own.h"
 
 #ifndef SYS_close_range
 #define SYS_close_range 436
@@ -115,12 +117,25 @@ bool child_reap_all(void (*reaped)(pid_t pid))
 
 void child_kill_strays(void) { descendants_signal(getpid(), SIGKILL, 1, child_is_known); }
 
+/* In a user namespace that was made without privilege nobody may change groups: leaving some could widen access. */
+static bool groups_are_fixed(void)
+{
+    char text[8] = "";
+    owned_fd fd = open("/proc/self/setgroups", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    bool is_fixed = n > 0 && strncmp(text, "deny", 4) == 0;
+    if (!is_fixed)
+        errno = EPERM;
+    return is_fixed;
+}
+
 int child_become(uid_t uid, gid_t gid)
 {
     if (!agent.is_root)
         return 0;
     /* Exactly the one group: the agent's own supplementary groups must not leak into a user's process. */
-    if (setgroups(1, &gid) != 0 || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
+    bool has_groups = setgroups(1, &gid) == 0 || (errno == EPERM && groups_are_fixed());
+    if (!has_groups || setresgid(gid, gid, gid) != 0 || setresuid(uid, uid, uid) != 0)
         return -1;
     return 0;
 }

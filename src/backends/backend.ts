@@ -33,7 +33,10 @@ export interface Launched extends AsyncDisposable {
   /** Operations to send as SETUP once the guest agent answered and the project image is complete. */
   setup: SetupOperation[];
   /** How the project gets in: as bytes of an EROFS image in this file before SETUP, or by UNPACK after it. */
-  populate: { by: 'image'; file: HostPath } | { by: 'unpack' };
+  populate:
+    | { by: 'image'; file: HostPath }
+    /** `into` a folder of the guest, followed by more operations. */
+    | { by: 'unpack'; into: GuestPath; after: SetupOperation[] };
   /** True when the guest agent was restored from a saved state: greet it with KNOCK and expect no unasked HELLO. */
   restored: boolean;
   /** The last lines of the guest's console, cleaned of control characters; empty when there is none. */
@@ -54,6 +57,8 @@ export interface BackendInfo {
   capture: 'overlay' | 'walk';
   /** PATH and the like for executions in this guest. */
   env: Record<string, string>;
+  /** As whom executions run and files are made, where the guest doesn't know the ids of the spec. */
+  who?: { uid: number; gid: number };
 }
 
 export interface Backend {

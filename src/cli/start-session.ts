@@ -92,7 +92,17 @@ function withCacheHint(error: unknown, cache: HostPath): unknown {
 /** The backends of the level that the settings ask for; another level's are not even loaded. */
 export async function createBackends(context: Context, face: Face): Promise<Backend[]> {
   if (context.config.settings.isolation === 'vm') return [await createVmBackend(context, face)];
-  if (context.config.settings.isolation !== 'demo') return [];
+  if (context.config.settings.isolation === 'container') {
+    const { createBubblewrapBackend } = await import('../backends/bubblewrap/bubblewrap-backend.ts');
+    return [
+      createBubblewrapBackend({
+        cacheDir: context.directories.cache,
+        agentBinary: AGENT_BINARY,
+        rgBinary: ripgrepBinary(),
+        toolchainFolders: findToolchain(context),
+      }),
+    ];
+  }
   const { createDemoBackend } = await import('../backends/demo/demo-backend.ts');
   return [
     createDemoBackend({

@@ -35,7 +35,7 @@ export const settingsShape = {
     .url({ protocol: /^https?$/ })
     .describe("address of the model's API, where it isn't the provider's own"),
   isolation: z.enum(levels).describe('isolation level; there is never a silent step down'),
-  backend: z.enum(['qemu', 'demo']).describe('what starts the sandbox'),
+  backend: z.enum(['qemu', 'bubblewrap', 'demo']).describe('what starts the sandbox'),
   cpus: z.coerce.number().int().min(1).max(64).describe('CPUs of the sandbox'),
   memory: size('256M', '256G').describe('memory of the sandbox'),
   disk: size('256M', '1T').describe('the most that the sandbox can write'),

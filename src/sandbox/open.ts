@@ -6,7 +6,7 @@ import type { Emit, IsolationInfo, IsolationProof } from '../base/events.ts';
 import { delay, throwIfCancelled } from '../base/lifetime.ts';
 import { openGuest } from '../guest/client.ts';
 import type { Deadlines } from '../guest/deadlines.ts';
-import type { Guest } from '../guest/guest.ts';
+import type { Guest, Who } from '../guest/guest.ts';
 import { type CaptureLimits, Capturer } from './capture.ts';
 import type { BaseManifest, ProjectSource } from './project-source.ts';
 import { proveIsolation } from './proof.ts';
@@ -89,10 +89,13 @@ async function populate(
         : undefined;
     const [guest] = await Promise.all([greet(launched, options), written]);
     enter('copy-in');
+    const who = launched.info.who ?? { uid: spec.uid, gid: spec.gid };
     await guest.setup(launched.setup);
     const manifest =
-      written === undefined ? await unpackProject(guest, launched, signal, options) : await written;
-    const who = { uid: spec.uid, gid: spec.gid };
+      launched.populate.by === 'unpack'
+        ? await unpackProject(guest, launched.populate, who, signal, options)
+        : await written;
+    if (manifest === undefined) throw new SafeCoderError('bug', 'The project was not put in.');
     const hasOutlet = options.egress !== undefined && launched.info.level !== 'demo';
     const outlet = hasOutlet && options.egress ? await relayEgress(guest, options.egress) : {};
     const env = { ...launched.info.env, ...spec.env, ...outlet };
@@ -134,11 +137,13 @@ async function greet(launched: Launched, options: OpenSandboxOptions): Promise<G
 
 async function unpackProject(
   guest: Guest,
-  launched: Launched,
+  populate: Extract<Launched['populate'], { by: 'unpack' }>,
+  who: Who,
   signal: AbortSignal,
-  { spec, source }: OpenSandboxOptions,
+  { source }: OpenSandboxOptions,
 ): Promise<BaseManifest> {
-  await guest.unpack(launched.info.workspace, { uid: spec.uid, gid: spec.gid }, source.entries(signal));
+  await guest.unpack(populate.into, who, source.entries(signal));
+  if (populate.after.length > 0) await guest.setup(populate.after);
   return source.manifest();
 }
 

@@ -13,7 +13,7 @@ import {
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, expect, test } from 'vitest';
-import { SYSTEM_PATH } from '../../src/backends/qemu/qemu-backend.ts';
+import { SYSTEM_PATH } from '../../src/backends/programs.ts';
 import { delay } from '../../src/base/lifetime.ts';
 import type { HostPath } from '../../src/base/path-bytes.ts';
 import { prepareKernel } from '../../src/image/kernel.ts';

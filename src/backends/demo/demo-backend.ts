@@ -91,7 +91,7 @@ async function launchDemo(options: DemoOptions, spec: LaunchSpec): Promise<Launc
       env: { PATH: options.path, HOME: home, TMPDIR: temp, LANG: 'C.UTF-8' },
     },
     setup: [{ op: 'workspace', path: workspace, upper: '' }],
-    populate: { by: 'unpack' },
+    populate: { by: 'unpack', into: workspace, after: [] },
     restored: false,
     consoleTail: async () => tail(),
     ended: exited,

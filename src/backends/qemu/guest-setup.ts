@@ -2,9 +2,9 @@
  * What the guest agent does to turn a fresh machine into a sandbox, as SETUP operations. Paths before ROOT are those
  * of the first root; nothing of it can be seen from the new one.
  */
-import { randomBytes } from 'node:crypto';
 import type { SetupOperation } from '../../protocol/setup.ts';
 import type { LaunchSpec } from '../backend.ts';
+import { guestHostname, guestUser, identityFiles } from '../guest-identity.ts';
 import { TREE_TAG } from './machine.ts';
 
 /** mount(2) flags. */
@@ -22,16 +22,6 @@ const MOUNT_POINTS = ['/proc', '/sys', '/dev', '/run'];
 /** The disks in the order in which the guest's kernel finds them; the machine is always the same. */
 const PROJECT_DISK = '/dev/vda';
 const SCRATCH_DISK = '/dev/vdb';
-
-export interface GuestUser {
-  name: string;
-  home: string;
-}
-
-/** Who executions run as, by name, and where they are at home. The host's own names stay on the host. */
-export function guestUser(uid: number): GuestUser {
-  return uid === 0 ? { name: 'root', home: '/root' } : { name: 'user', home: '/home/user' };
-}
 
 /**
  * What is the same for every sandbox: done before a machine's state is saved, so that a restored one finds it done.
@@ -65,7 +55,8 @@ export function planSetup(
   return [
     ...(isPrepared ? [] : planPrepared(kernelRelease)),
     ...planFolders(spec),
-    ...planIdentity(spec),
+    ...identityFiles(spec).map(({ path, text }) => file(path, text)),
+    { op: 'hostname', name: guestHostname(spec) },
     mount(
       TREE_TAG,
       '/tree-ro',
@@ -110,72 +101,6 @@ function planSystemMounts(kernelRelease: string): SetupOperation[] {
     mount('run', at('/run'), 'tmpfs', NOSUID | NODEV, 'mode=755,size=25%'),
     folder(at('/run/lock'), 0o1777),
   ];
-}
-
-function planIdentity(spec: LaunchSpec): SetupOperation[] {
-  const user = guestUser(spec.uid);
-  const hostname = `sandbox-${spec.id
-    .replace(/[^A-Za-z0-9]/g, '')
-    .slice(0, 8)
-    .toLowerCase()}`;
-  return [
-    file('/etc/passwd', passwdText(spec, user)),
-    file('/etc/group', groupText(spec, user)),
-    file('/etc/hostname', `${hostname}\n`),
-    file('/etc/hosts', `127.0.0.1 localhost ${hostname}\n::1 localhost ip6-localhost\n`),
-    file('/etc/machine-id', `${randomBytes(16).toString('hex')}\n`),
-    { op: 'hostname', name: hostname },
-  ];
-}
-
-/** Debian's own, by name and numbers, the same on every machine: installing packages needs some of them. */
-const SYSTEM_USERS: [string, number, number][] = [
-  ['daemon', 1, 1],
-  ['bin', 2, 2],
-  ['sys', 3, 3],
-  ['games', 5, 60],
-  ['man', 6, 12],
-  ['mail', 8, 8],
-  ['proxy', 13, 13],
-  ['www-data', 33, 33],
-  ['backup', 34, 34],
-  ['_apt', 42, 65_534],
-  ['nobody', 65_534, 65_534],
-];
-const SYSTEM_GROUPS: [string, number][] = [
-  ['daemon', 1],
-  ['bin', 2],
-  ['sys', 3],
-  ['adm', 4],
-  ['tty', 5],
-  ['disk', 6],
-  ['mail', 8],
-  ['man', 12],
-  ['proxy', 13],
-  ['utmp', 43],
-  ['sudo', 27],
-  ['www-data', 33],
-  ['backup', 34],
-  ['shadow', 42],
-  ['staff', 50],
-  ['games', 60],
-  ['users', 100],
-  ['nogroup', 65_534],
-];
-
-function passwdText(spec: LaunchSpec, user: GuestUser): string {
-  const lines = [
-    'root:x:0:0:root:/root:/bin/bash',
-    ...SYSTEM_USERS.map(([name, uid, gid]) => `${name}:x:${uid}:${gid}::/nonexistent:/usr/sbin/nologin`),
-  ];
-  if (spec.uid !== 0) lines.unshift(`${user.name}:x:${spec.uid}:${spec.gid}::${user.home}:/bin/bash`);
-  return `${lines.join('\n')}\n`;
-}
-
-function groupText(spec: LaunchSpec, user: GuestUser): string {
-  const lines = ['root:x:0:', ...SYSTEM_GROUPS.map(([name, gid]) => `${name}:x:${gid}:`)];
-  if (spec.gid !== 0) lines.unshift(`${user.name}:x:${spec.gid}:`);
-  return `${lines.join('\n')}\n`;
 }
 
 /**

@@ -7,7 +7,8 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { release } from 'node:os';
 import type { HostPath } from '../../base/path-bytes.ts';
 import type { BackendMissing } from '../backend.ts';
-import { findLacking, findProgram, QEMU, qemuVersion, tryPrograms } from './requirements.ts';
+import { findProgram } from '../programs.ts';
+import { findLacking, QEMU, qemuVersion, tryPrograms } from './requirements.ts';
 
 export interface HostCheckOptions {
   cacheDir: HostPath;

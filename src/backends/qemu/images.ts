@@ -1,12 +1,12 @@
 /** Everything a machine is made of, prepared in the cache and named by what it depends on. */
 import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, open, readlink } from 'node:fs/promises';
-import { errnoOf } from '../../base/errors.ts';
+import { chmod, mkdir, open } from 'node:fs/promises';
 import type { HostPath } from '../../base/path-bytes.ts';
 import { type PreparedInitramfs, prepareInitramfs } from '../../image/initramfs.ts';
 import { type PreparedKernel, prepareKernel } from '../../image/kernel.ts';
 import { makeScratchDisk } from '../../image/scratch.ts';
 import { type PreparedToolchain, prepareToolchain } from '../../image/toolchain.ts';
+import { readRootLinks } from '../root-links.ts';
 import { planPrepared } from './guest-setup.ts';
 import { type JailSpec, jailArguments } from './jail.ts';
 import { hostArguments, JAIL, type MachineSpec, machineArguments, PROJECT_DISK_BYTES } from './machine.ts';
@@ -111,17 +111,4 @@ export function stateKey(parts: {
     planPrepared(parts.images.kernel.release),
   ]);
   return createHash('sha256').update(text).digest('hex').slice(0, 32);
-}
-
-async function readRootLinks(): Promise<JailSpec['rootLinks']> {
-  const links: JailSpec['rootLinks'] = [];
-  for (const name of ['bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32']) {
-    try {
-      const isLink = (await lstat(`/${name}`)).isSymbolicLink();
-      links.push({ name, target: isLink ? await readlink(`/${name}`) : undefined });
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error;
-    }
-  }
-  return links;
 }

@@ -4,6 +4,7 @@
  */
 import type { HostPath } from '../../base/path-bytes.ts';
 import type { PreparedToolchain } from '../../image/toolchain.ts';
+import { hideProject } from '../hide-project.ts';
 import { JAIL } from './machine.ts';
 
 export interface JailSpec {
@@ -38,25 +39,7 @@ export function jailArguments(spec: JailSpec): string[] {
     ...['--ro-bind', spec.kernel, JAIL.kernel, '--ro-bind', spec.initramfs, JAIL.initramfs],
     ...['--ro-bind', spec.toolchain.base, JAIL.tree],
     ...spec.toolchain.binds.flatMap((bind) => ['--ro-bind', bind.from, `${JAIL.tree}${bind.at}`]),
-    ...hideProject(spec),
+    ...hideProject(spec, JAIL.tree),
     ...['--bind', spec.runDir, JAIL.run, '--chdir', '/', '--remount-ro', '/'],
   ];
-}
-
-/**
- * An empty folder over the project where it lies in something shown, such as /usr/src/app: below the copy's mount,
- * which the guest's root can take away, would be the real one, with what was withheld from the copy.
- */
-function hideProject({ project, rootLinks, toolchain }: JailSpec): string[] {
-  if (project === undefined) return [];
-  const shown = [
-    { from: '/usr', to: '/usr' },
-    ...rootLinks
-      .filter((link) => link.target === undefined)
-      .map(({ name }) => ({ from: `/${name}`, to: `/${name}` })),
-    ...toolchain.binds.map(({ from, at }) => ({ from, to: `${JAIL.tree}${at}` })),
-  ];
-  return shown
-    .filter(({ from }) => `${project}/`.startsWith(`${from}/`))
-    .flatMap(({ from, to }) => ['--tmpfs', `${to}${project.slice(from.length)}`]);
 }

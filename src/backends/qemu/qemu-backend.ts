@@ -5,13 +5,14 @@ import { once, throwIfCancelled } from '../../base/lifetime.ts';
 import type { HostPath } from '../../base/path-bytes.ts';
 import { makeOnce, pruneUnused } from '../../image/make-once.ts';
 import type { Backend, BackendMissing, Launched, LaunchSpec } from '../backend.ts';
+import { guestUser } from '../guest-identity.ts';
+import { findProgram, GUEST_PATH, SYSTEM_PATH } from '../programs.ts';
 import { type AccelVerdict, decideAccel, hostCpu } from './accel.ts';
 import { type BootOptions, bootVm, makeState, probeBoot, type RunningVm, restoreVm } from './boot.ts';
-import { guestUser, planSetup } from './guest-setup.ts';
+import { planSetup } from './guest-setup.ts';
 import { HostCheck } from './host-check.ts';
 import { type Images, prepareImages, stateKey } from './images.ts';
 import { JAIL } from './machine.ts';
-import { findProgram } from './requirements.ts';
 import { readState, type SavedState, statesFolder } from './saved-state.ts';
 import { hostTscKhz } from './tsc.ts';
 
@@ -50,8 +51,6 @@ export interface QemuBackend extends Backend {
 
 export type MachineSize = Pick<LaunchSpec, 'cpus' | 'memoryBytes' | 'diskBytes'>;
 
-export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-const GUEST_PATH = `${SYSTEM_PATH}:/opt/safe-coder/bin`;
 const PROBE_HELLO_MS = 8_000;
 /** For an emulated machine on a busy host; a boot takes two seconds on a quiet one. */
 const STATE_HELLO_MS = 120_000;

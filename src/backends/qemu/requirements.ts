@@ -1,9 +1,8 @@
 /** What the QEMU backend needs from this machine, and what is missing of it. */
-import { constants } from 'node:fs';
-import { access } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { runProcess } from '../../base/process.ts';
 import type { BackendMissing } from '../backend.ts';
+import { findProgram } from '../programs.ts';
 
 export interface Requirement {
   program: string;
@@ -30,19 +29,6 @@ const OLDEST_QEMU = [7, 2] as const;
 /** Every program that the backend runs, for `setup` and `doctor`. */
 export function describeRequirements(): readonly Requirement[] {
   return REQUIREMENTS;
-}
-
-/** The program's path in a list of folders like PATH, or undefined. */
-export async function findProgram(name: string, path: string): Promise<string | undefined> {
-  for (const folder of path.split(':').filter((part) => part.startsWith('/'))) {
-    try {
-      await access(`${folder}/${name}`, constants.X_OK);
-      return `${folder}/${name}`;
-    } catch {
-      // Not in this folder: the next one is tried.
-    }
-  }
-  return undefined;
 }
 
 /** What is not there at all, with the exact mend; undefined when everything is. Runs nothing. */

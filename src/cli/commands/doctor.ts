@@ -2,8 +2,8 @@
 import { accessSync, constants, statfsSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { SYSTEM_PATH } from '../../backends/qemu/qemu-backend.ts';
-import { describeRequirements, findProgram } from '../../backends/qemu/requirements.ts';
+import { findProgram, SYSTEM_PATH } from '../../backends/programs.ts';
+import { describeRequirements } from '../../backends/qemu/requirements.ts';
 import { EXIT, toSafeCoderError } from '../../base/errors.ts';
 import { type HostPath, showPath } from '../../base/path-bytes.ts';
 import { findApiKey, keyVariables } from '../../config/keys.ts';

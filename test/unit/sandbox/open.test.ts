@@ -95,7 +95,10 @@ function stage(play: Play = {}): Stage {
           env: {},
         },
         setup: [{ op: 'loopback' }],
-        populate: play.populate === 'unpack' ? { by: 'unpack' } : { by: 'image', file },
+        populate:
+          play.populate === 'unpack'
+            ? { by: 'unpack', into: '/home/me/project' as GuestPath, after: [] }
+            : { by: 'image', file },
         restored: false,
         consoleTail: async () => 'the last words',
         ended: new Promise(() => undefined),
