@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent.h"
+
 #ifndef __x86_64__
 #error "the numbers below are those of x86-64"
 #endif
@@ -177,8 +179,8 @@ static int keep_capabilities(uint64_t keep)
     for (unsigned long c = 0; c <= LAST_CAPABILITY; c++) {
         if (keep & (1ULL << c))
             continue;
-        /* EINVAL: beyond what this kernel knows. EPERM: this user has none to drop. */
-        if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) != 0 && errno != EINVAL && errno != EPERM)
+        /* EINVAL: beyond what this kernel knows. EPERM: an ordinary user, who has none to drop. */
+        if (prctl(PR_CAPBSET_DROP, c, 0, 0, 0) != 0 && errno != EINVAL && (errno != EPERM || agent.is_root))
             return errno;
     }
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);

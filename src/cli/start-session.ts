@@ -100,6 +100,14 @@ export async function createBackends(context: Context, face: Face): Promise<Back
         agentBinary: AGENT_BINARY,
         rgBinary: ripgrepBinary(),
         toolchainFolders: findToolchain(context),
+        onWarning: (message) =>
+          face.show({
+            type: 'warning',
+            code: 'backend/note',
+            message,
+            at: new Date().toISOString(),
+            session: '',
+          }),
       }),
     ];
   }

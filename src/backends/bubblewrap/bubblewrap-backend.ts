@@ -17,6 +17,7 @@ import {
   planAfter,
   planBefore,
 } from './container.ts';
+import { type GroupLimits, joiningCommand, makeGroups } from './limits.ts';
 
 export interface BubblewrapOptions {
   cacheDir: HostPath;
@@ -28,6 +29,8 @@ export interface BubblewrapOptions {
   toolchainFolders?: readonly HostPath[];
   /** Where bwrap is looked for. Default: the system's folders. */
   path?: string;
+  /** Called when a container runs without a limit that was asked for. */
+  onWarning?: (message: string) => void;
 }
 
 const TRY_MS = 10_000;
@@ -57,7 +60,13 @@ export function createBubblewrapBackend(options: BubblewrapOptions): Backend {
         readRootLinks(),
       ]);
       throwIfCancelled(signal);
-      return launchContainer(bwrap, { spec, toolchain, rootLinks, agentBinary });
+      const groups = await makeGroups(spec);
+      if (groups.missing.length > 0) {
+        options.onWarning?.(
+          `The container's ${groups.missing.join(', ')} are not limited: this user can't make control groups here.`,
+        );
+      }
+      return launchContainer(bwrap, groups, { spec, toolchain, rootLinks, agentBinary });
     },
   };
 }
@@ -96,9 +105,10 @@ async function findMissing(bwrap: string | undefined): Promise<BackendMissing | 
   };
 }
 
-async function launchContainer(bwrap: string, parts: ContainerParts): Promise<Launched> {
+async function launchContainer(bwrap: string, groups: GroupLimits, parts: ContainerParts): Promise<Launched> {
   const { spec, toolchain } = parts;
-  const child = spawn(bwrap, containerArguments(parts), {
+  const [program = bwrap, ...args] = joiningCommand(groups.joinFiles, [bwrap, ...containerArguments(parts)]);
+  const child = spawn(program, args, {
     cwd: '/',
     env: {},
     detached: true,
@@ -111,6 +121,7 @@ async function launchContainer(bwrap: string, parts: ContainerParts): Promise<La
   });
   const channel = child.stdio[3];
   if (child.pid === undefined || !(channel instanceof Duplex)) {
+    await groups.remove();
     throw new SafeCoderError(
       'backend/boot-failed',
       `The bubblewrap backend failed: ${await ended} (phase: start).`,
@@ -121,6 +132,7 @@ async function launchContainer(bwrap: string, parts: ContainerParts): Promise<La
     channel.destroy();
     await withDeadline(ended, LEAVE_MS, () => new Error('late')).catch(() => killGroup(child.pid));
     await ended;
+    await groups.remove();
   });
   return {
     channel,

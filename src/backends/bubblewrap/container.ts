@@ -33,6 +33,7 @@ const AGENT_CAPABILITIES = [
   'CAP_FSETID',
   'CAP_KILL',
   'CAP_SETGID',
+  'CAP_SETPCAP',
   'CAP_SETUID',
 ];
 /** What executions keep of that, by bit: chown, dac_override, fowner, fsetid, kill, setgid, setuid. */
@@ -73,6 +74,8 @@ export function planBefore({ spec, toolchain }: ContainerParts): SetupOperation[
     ...['/tmp', '/var/tmp', '/run/lock'].map((path) => folder(`${root}/upper${path}`, 0o1777)),
     folder(`${root}/upper${guestUser(0).home}`, 0o700),
     folder(`${root}/upper${spec.workspace}`, 0o755),
+    // There is one user only: apt has no other to become.
+    file(`${root}/upper/etc/apt/apt.conf.d/80container`, 'APT::Sandbox::User "root";\n'),
     ...identityFiles({ ...spec, ...CONTAINER_ROOT }).map(({ path, text }) =>
       file(`${root}/upper${path}`, text),
     ),
