@@ -297,7 +297,7 @@ describe('bad input', () => {
     [['run', 'x', '--demo', '--model', 'antropic/x'], 3, /anthropic/],
     [['run', 'x', '--demo', '--model', 'anthropic/claude-sonnet-4-5'], 3, /ANTHROPIC_API_KEY/],
     [['run', 'x', '--demo', '--model', 'replay/missing.jsonl'], 3, /missing\.jsonl/],
-    [['exec', '--isolation', 'container', '--', 'true'], 4, /no backend/],
+    [['exec', '--isolation', 'container', '--backend', 'qemu', '--', 'true'], 4, /does not give/],
     [['exec', '--demo', '--network', 'open', '--', 'true'], 4, /no policy holds it/],
     [['exec', '--demo', '--isolation', 'vm', '--', 'true'], 2, /exclude each other/],
     [['exec', '--backend', 'demo', '--', 'true'], 2, /--demo/],

@@ -9,7 +9,7 @@ const src = fileURLToPath(new URL('../../src', import.meta.url));
 const FLOORS: readonly (readonly string[])[] = [
   ['base'],
   ['protocol', 'policy', 'diff'],
-  ['guest', 'image', 'git', 'providers', 'config'],
+  ['guest', 'image', 'git', 'egress', 'providers', 'config'],
   ['backends'],
   ['sandbox', 'workspace', 'ledger'],
   ['tools', 'review'],
@@ -82,7 +82,13 @@ describe('floors', () => {
     const doing = files
       .filter((file) => ['policy', 'protocol', 'diff'].includes(roomOf(file)))
       .filter((file) =>
-        /'node:(fs|net|child_process|http|os)[/']/.test(readFileSync(join(src, file), 'utf8')),
+        /'node:(fs|net|child_process|http|os|dns)[/']/.test(
+          // What only reads the text of an address does no I/O.
+          readFileSync(join(src, file), 'utf8').replace(
+            /^import \{ (?:BlockList|isIPv[46]|, )+ \} from 'node:net';$/m,
+            '',
+          ),
+        ),
       );
     expect(doing).toEqual([]);
   });
