@@ -9,6 +9,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -138,6 +139,10 @@ static int raise_loopback(void)
 /* Point of no return: the old root is out of reach afterwards, except through descriptors that are open. */
 static int move_root(void)
 {
+    /* Where the root can be exchanged, it is: everybody's, so that the old one is out of reach by anybody's /proc entry.
+     * A machine's first root can't be. */
+    if (!agent.is_pid1 && chdir(path) == 0 && syscall(SYS_pivot_root, ".", ".") == 0)
+        return umount2(".", MNT_DETACH) == 0 && chdir("/") == 0 ? 0 : errno;
     if (chdir(path) != 0 || mount(".", "/", NULL, MS_MOVE, NULL) != 0)
         return errno;
     if (chroot(".") != 0 || chdir("/") != 0)

@@ -14,6 +14,7 @@ import {
   CONTAINER_ROOT,
   type ContainerParts,
   containerArguments,
+  findClosedProc,
   planAfter,
   planBefore,
 } from './container.ts';
@@ -55,9 +56,10 @@ export function createBubblewrapBackend(options: BubblewrapOptions): Backend {
         throw new SafeCoderError('backend/unavailable', missing?.reason ?? '', { hint: missing?.mend ?? '' });
       }
       const { cacheDir, rgBinary, toolchainFolders = [], agentBinary } = options;
-      const [toolchain, rootLinks] = await Promise.all([
+      const [toolchain, rootLinks, closedProc] = await Promise.all([
         prepareToolchain({ cacheDir, rgBinary, folders: toolchainFolders }, signal),
         readRootLinks(),
+        findClosedProc(),
       ]);
       throwIfCancelled(signal);
       const groups = await makeGroups(spec);
@@ -66,7 +68,7 @@ export function createBubblewrapBackend(options: BubblewrapOptions): Backend {
           `The container's ${groups.missing.join(', ')} are not limited: this user can't make control groups here.`,
         );
       }
-      return launchContainer(bwrap, groups, { spec, toolchain, rootLinks, agentBinary });
+      return launchContainer(bwrap, groups, { spec, toolchain, rootLinks, agentBinary, closedProc });
     },
   };
 }

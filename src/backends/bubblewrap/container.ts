@@ -3,6 +3,7 @@
  * memory and then confines every execution. The kernel is the host's: that is the level's name and its limit.
  */
 import type { HostPath } from '../../base/path-bytes.ts';
+import { exists } from '../../image/make-once.ts';
 import type { PreparedToolchain } from '../../image/toolchain.ts';
 import type { SetupOperation } from '../../protocol/setup.ts';
 import type { LaunchSpec } from '../backend.ts';
@@ -10,7 +11,11 @@ import { guestHostname, guestUser, identityFiles } from '../guest-identity.ts';
 import { hideProject } from '../hide-project.ts';
 
 /** mount(2) flags. */
+const RDONLY = 1;
+const NOSUID = 2;
 const NODEV = 4;
+const NOEXEC = 8;
+const REMOUNT = 32;
 const BIND = 4096;
 const RECURSIVE = 16_384;
 
@@ -44,6 +49,8 @@ export interface ContainerParts {
   toolchain: PreparedToolchain;
   rootLinks: { name: string; target: string | undefined }[];
   agentBinary: HostPath;
+  /** What of /proc is to be closed: see {@link findClosedProc}. */
+  closedProc: string[];
 }
 
 /** Arguments for bwrap, the agent's command included; the agent speaks on descriptor 3. */
@@ -83,10 +90,11 @@ export function planBefore({ spec, toolchain }: ContainerParts): SetupOperation[
 }
 
 /** After it: the overlays, the new root, and the confinement of all that runs in it. */
-export function planAfter({ spec, toolchain }: ContainerParts): SetupOperation[] {
+export function planAfter({ spec, toolchain, closedProc }: ContainerParts): SetupOperation[] {
   return [
     ...overlaid(toolchain).map(({ name, at }) => overlay(`${TREE}${at}`, name, `${NEW_ROOT}${at}`)),
     bind('/proc', `${NEW_ROOT}/proc`),
+    ...closedProc.flatMap(closePath),
     bind('/dev', `${NEW_ROOT}/dev`),
     overlay(BASE, 'workspace', `${NEW_ROOT}${spec.workspace}`),
     { op: 'workspace', path: spec.workspace, upper: `${layer('workspace')}/upper` },
@@ -115,6 +123,51 @@ function overlay(lower: string, name: string, target: string): SetupOperation {
 
 function bind(source: string, target: string): SetupOperation {
   return { op: 'mount', source, target, type: '', flags: BIND | RECURSIVE, data: '' };
+}
+
+/**
+ * What of the kernel's own /proc only its owner may write, or nobody in a container needs to read. For a container that
+ * root starts, its root is that owner.
+ */
+export async function findClosedProc(): Promise<string[]> {
+  const names = [
+    'sys',
+    'sysrq-trigger',
+    'fs',
+    'acpi',
+    'scsi',
+    'kcore',
+    'keys',
+    'timer_list',
+    'sched_debug',
+    'latency_stats',
+  ];
+  const found = await Promise.all(names.map((name) => exists(`/proc/${name}`)));
+  return names.filter((_, index) => found[index]);
+}
+
+/** Read-only for good: executions may not mount. */
+function closePath(name: string): SetupOperation[] {
+  const at = `${NEW_ROOT}/proc/${name}`;
+  const flags = BIND | REMOUNT | RDONLY | NOSUID | NODEV | NOEXEC;
+  const isSetting = name === 'sys' || name === 'fs';
+  const isFolder = isSetting || name === 'acpi' || name === 'scsi';
+  if (isFolder && !isSetting) {
+    return [
+      {
+        op: 'mount',
+        source: 'tmpfs',
+        target: at,
+        type: 'tmpfs',
+        flags: RDONLY | NOSUID | NODEV | NOEXEC,
+        data: '',
+      },
+    ];
+  }
+  return [
+    bind(isSetting ? at : '/dev/null', at),
+    { op: 'mount', source: '', target: at, type: '', flags, data: '' },
+  ];
 }
 
 function folder(path: string, mode: number): SetupOperation {

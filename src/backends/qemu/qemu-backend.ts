@@ -1,6 +1,6 @@
 /** The QEMU backend: a machine of its own for each sandbox, with hardware virtualisation where that works. */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { SafeCoderError, toSafeCoderError } from '../../base/errors.ts';
+import { isSafeCoderError, SafeCoderError, toSafeCoderError } from '../../base/errors.ts';
 import { once, throwIfCancelled } from '../../base/lifetime.ts';
 import type { HostPath } from '../../base/path-bytes.ts';
 import { makeOnce, pruneUnused } from '../../image/make-once.ts';
@@ -52,8 +52,11 @@ export interface QemuBackend extends Backend {
 export type MachineSize = Pick<LaunchSpec, 'cpus' | 'memoryBytes' | 'diskBytes'>;
 
 const PROBE_HELLO_MS = 8_000;
-/** For an emulated machine on a busy host; a boot takes two seconds on a quiet one. */
-const STATE_HELLO_MS = 120_000;
+/**
+ * For an emulated machine on a busy host, by attempt; a boot takes two seconds on a quiet one. Emulated kernels were seen to
+ * stand still early in their boot, where a second one came up at once.
+ */
+const STATE_HELLO_MS = [30_000, 120_000] as const;
 /** A state of a 1 GB machine takes about 85 MB. */
 const UNUSED_MS = 14 * 24 * 3_600_000;
 const PROBE_SIZE: MachineSize = { cpus: 1, memoryBytes: 512 << 20, diskBytes: 64 << 20 };
@@ -173,7 +176,7 @@ class QemuHost {
       (temporary) =>
         this.#withRunDir(async (runDir) => {
           this.#options.onProgress?.('booting the virtual machine once to save its state');
-          await makeState({ ...boot, runDir }, temporary, STATE_HELLO_MS, signal);
+          await this.#makeStateTwice({ ...boot, runDir }, temporary, signal);
         }),
       signal,
     );
@@ -182,6 +185,20 @@ class QemuHost {
     if (made === undefined)
       throw new SafeCoderError('image/build-failed', `The saved state ${folder} is damaged.`);
     return made;
+  }
+
+  /** A machine that stands still is ended and another one booted, once. */
+  async #makeStateTwice(boot: BootOptions, folder: HostPath, signal?: AbortSignal): Promise<void> {
+    const [first, second] = STATE_HELLO_MS;
+    try {
+      await makeState(boot, folder, first, signal);
+    } catch (error) {
+      if (!isSafeCoderError(error, 'backend/boot-failed') || error.details?.phase !== 'hello') throw error;
+      this.#options.onProgress?.('booting another virtual machine: the first one stood still');
+      for (const name of [JAIL.project, JAIL.scratch, JAIL.memory])
+        await rm(`${boot.runDir}/${name}`, { force: true });
+      await makeState(boot, folder, second, signal);
+    }
   }
 
   /** Undefined when a saved state can't be had or used: the machine is booted then, which is slower and as good. */
