@@ -1,5 +1,6 @@
 /** The bubblewrap backend: a container for each sandbox, made without any privilege. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { Duplex } from 'node:stream';
 import { SafeCoderError } from '../../base/errors.ts';
 import { once, throwIfCancelled, withDeadline } from '../../base/lifetime.ts';
@@ -7,6 +8,7 @@ import type { HostPath } from '../../base/path-bytes.ts';
 import { killGroup, runProcess } from '../../base/process.ts';
 import { prepareToolchain } from '../../image/toolchain.ts';
 import type { Backend, BackendMissing, Launched, LaunchSpec } from '../backend.ts';
+import { onlyThese } from '../inherited.ts';
 import { findProgram, GUEST_PATH, SYSTEM_PATH } from '../programs.ts';
 import { readRootLinks } from '../root-links.ts';
 import {
@@ -110,12 +112,14 @@ async function findMissing(bwrap: string | undefined): Promise<BackendMissing | 
 async function launchContainer(bwrap: string, groups: GroupLimits, parts: ContainerParts): Promise<Launched> {
   const { spec, toolchain } = parts;
   const [program = bwrap, ...args] = joiningCommand(groups.joinFiles, [bwrap, ...containerArguments(parts)]);
+  const cover = openSync('/dev/null', 'r');
   const child = spawn(program, args, {
     cwd: '/',
     env: {},
     detached: true,
-    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+    stdio: onlyThese(['ignore', 'ignore', 'pipe', 'pipe'] as const, cover),
   });
+  closeSync(cover);
   const tail = keepTail(child);
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(`bwrap could not be started: ${error.message}`));

@@ -95,7 +95,7 @@ export async function probeBoot(options: BootOptions, helloMs: number, signal?: 
   }
 }
 
-function startQemu(
+async function startQemu(
   options: BootOptions,
   memory: MachineSpec['memory'],
   state: SavedState | undefined,
@@ -103,7 +103,14 @@ function startQemu(
   const machine: MachineSpec = { ...options.machine, memory, incoming: state !== undefined };
   return VmProcess.start({
     bwrap: options.bwrap,
-    args: commandArguments(options.qemu, options.images, options.runDir, machine, options.project),
+    args: await commandArguments(
+      options.qemu,
+      options.images,
+      options.runDir,
+      machine,
+      options.diskBytes,
+      options.project,
+    ),
     runDir: options.runDir,
     ...(state === undefined ? {} : { stateFile: state.devices }),
   });

@@ -10,6 +10,7 @@ import { readRootLinks } from '../root-links.ts';
 import { planPrepared } from './guest-setup.ts';
 import { type JailSpec, jailArguments } from './jail.ts';
 import { hostArguments, JAIL, type MachineSpec, machineArguments, PROJECT_DISK_BYTES } from './machine.ts';
+import { limitedCommand, vmmLimits } from './vmm-limits.ts';
 
 export interface ImageOptions {
   cacheDir: HostPath;
@@ -49,13 +50,14 @@ export async function prepareImages(options: ImageOptions, signal?: AbortSignal)
 }
 
 /** The command line: jail, QEMU, machine. */
-export function commandArguments(
+export async function commandArguments(
   qemu: string,
   images: Images,
   runDir: HostPath,
   machine: MachineSpec,
+  diskBytes: number,
   project?: string,
-): string[] {
+): Promise<string[]> {
   const jail = jailArguments({
     runDir,
     kernel: images.kernel.kernel,
@@ -65,7 +67,8 @@ export function commandArguments(
     usesKvm: machine.accel === 'kvm',
     ...(project === undefined ? {} : { project }),
   });
-  return [...jail, '--', qemu, ...machineArguments(machine), ...hostArguments(machine)];
+  const limited = await limitedCommand(vmmLimits({ ...machine, diskBytes }), qemu);
+  return [...jail, '--', ...limited, ...machineArguments(machine), ...hostArguments(machine)];
 }
 
 /** Puts the project's disk into the run folder. It may be there already, being filled: it only grows. */

@@ -26,6 +26,8 @@ export function jailArguments(spec: JailSpec): string[] {
     // The person's files appear as root's in the tree, as they should in a root file system. It is a name only.
     ...['--uid', '0', '--gid', '0', '--hostname', 'vm'],
     ...['--setenv', 'PATH', '/usr/bin:/bin', '--setenv', 'LC_ALL', 'C'],
+    // Few heaps: each keeps 64 MB of address space in reserve, which is limited.
+    ...['--setenv', 'MALLOC_ARENA_MAX', '4'],
     ...['--ro-bind', '/usr', '/usr'],
     ...spec.rootLinks.flatMap((link) =>
       link.target === undefined

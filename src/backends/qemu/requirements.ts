@@ -17,6 +17,7 @@ export const QEMU = 'qemu-system-x86_64';
 const REQUIREMENTS: readonly Requirement[] = [
   { program: QEMU, package: QEMU_PACKAGE, reason: 'runs the virtual machine' },
   { program: 'bwrap', package: 'bubblewrap', reason: 'jails the virtual machine monitor' },
+  { program: 'prlimit', package: 'util-linux', reason: 'limits the virtual machine monitor' },
   { program: 'mkfs.ext4', package: 'e2fsprogs', reason: "formats the sandbox's disk" },
   { program: 'dpkg-deb', package: 'dpkg', reason: "unpacks the guest's kernel" },
   { program: 'apt-get', package: 'apt', reason: "fetches the guest's kernel" },

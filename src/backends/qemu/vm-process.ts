@@ -7,6 +7,7 @@ import { errnoOf, SafeCoderError } from '../../base/errors.ts';
 import { delay, once, throwIfCancelled, withDeadline } from '../../base/lifetime.ts';
 import type { HostPath } from '../../base/path-bytes.ts';
 import { killGroup } from '../../base/process.ts';
+import { onlyThese } from '../inherited.ts';
 import { ConsoleTail } from './console-tail.ts';
 import { JAIL } from './machine.ts';
 import { Qmp } from './qmp.ts';
@@ -55,16 +56,17 @@ export class VmProcess implements AsyncDisposable {
 
   static async start(options: VmProcessOptions): Promise<VmProcess> {
     const state = options.stateFile === undefined ? undefined : await open(options.stateFile, 'r');
+    const cover = await open('/dev/null', 'r');
     try {
       const child = spawn(options.bwrap, options.args, {
         cwd: '/',
         env: {},
         detached: true,
-        stdio: ['ignore', 'pipe', 'pipe', state?.fd ?? 'ignore'],
+        stdio: onlyThese(['ignore', 'pipe', 'pipe', state?.fd ?? 'ignore'] as const, cover.fd),
       });
       return new VmProcess(child, DirectoryHandle.open(options.runDir));
     } finally {
-      await state?.close();
+      await Promise.all([state?.close(), cover.close()]);
     }
   }
 
