@@ -38,6 +38,8 @@ export interface Context {
   /** The project's root, absolute; not checked. */
   project: HostPath;
   config: LoadedConfig;
+  /** Where the person's own settings are, or would be. */
+  userFile: HostPath;
   /** Standard output, for what was asked for. */
   out: Screen;
   /** Standard error, for everything else. */
@@ -74,8 +76,9 @@ export function createContext(flags: CommonFlags): Context {
   const named = resolve(flags.path ?? '.');
   // Sessions are kept under the project's real path, however it was named.
   const project = (existsSync(named) ? realpathSync(named) : named) as HostPath;
+  const userFile = resolve(flags.config ?? join(directories.config, 'config.jsonc')) as HostPath;
   const config = loadConfig({
-    userFile: resolve(flags.config ?? join(directories.config, 'config.jsonc')) as HostPath,
+    userFile,
     userFileIsRequired: flags.config !== undefined,
     project: existsSync(project) ? project : undefined,
     environment,
@@ -87,6 +90,7 @@ export function createContext(flags: CommonFlags): Context {
     home,
     project,
     config,
+    userFile,
     ...createScreens({ out: process.stdout, err: process.stderr }, { plain, environment }),
     json: flags.json === true,
     quiet: flags.quiet === true,

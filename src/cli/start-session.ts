@@ -7,11 +7,14 @@ import type { QemuBackend } from '../backends/qemu/qemu-backend.ts';
 import { isSafeCoderError, SafeCoderError } from '../base/errors.ts';
 import type { EventBody, SafeCoderEvent } from '../base/events.ts';
 import { type HostPath, showPath } from '../base/path-bytes.ts';
+import { keepAllowed } from '../config/keep-allowed.ts';
 import { createJsonLines } from '../headless/json-lines.ts';
+import { type EgressRule, showEgressRule } from '../policy/egress-policy.ts';
 import type { Model } from '../providers/model.ts';
 import { settleInterrupted } from '../session/apply-changes.ts';
 import { chooseBackend } from '../session/choose-backend.ts';
 import { Session } from '../session/session.ts';
+import type { SessionOptions } from '../session/session-parts.ts';
 import type { StoredSession } from '../session/store.ts';
 import { EventPrinter } from '../tui/event-printer.ts';
 import { type Context, userRulesOf } from './context.ts';
@@ -48,6 +51,8 @@ export interface StartOptions {
   project?: HostPath;
   /** A stored session to go on with, instead of a new one. */
   stored?: StoredSession | undefined;
+  /** Asks about a host, where somebody is there to answer. */
+  askNetwork?: NonNullable<SessionOptions['askNetwork']>;
   signal: AbortSignal;
 }
 
@@ -68,6 +73,8 @@ export async function startSession(context: Context, shown: Face, options: Start
       userRules: userRulesOf(context),
       onEvent: shown.show,
       environment: context.environment,
+      ...(options.askNetwork === undefined ? {} : { askNetwork: options.askNetwork }),
+      keepNetwork: (rule: EgressRule) => keepAllowed(context.userFile, showEgressRule(rule)),
       signal: options.signal,
     };
     if (options.stored) return await Session.resume(common, options.stored);

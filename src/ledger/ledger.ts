@@ -18,6 +18,8 @@ export interface EntryTrailers {
   model?: string;
   /** Calls that ran side by side with this one. */
   shared?: string[];
+  /** Decisions about the network since the entry before: `allowed|denied HOST:PORT (RULE)`, with a count when more than one. */
+  egress?: string[];
   job?: string;
   /** The name that a person gave a snapshot. */
   label?: string;

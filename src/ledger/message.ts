@@ -59,6 +59,7 @@ export function formatMessage(message: Message): string {
     ...text('Duration-Ms', trailers.durationMs),
     ...text('Model', trailers.model),
     ...(trailers.shared ?? []).flatMap((call) => text('Shared', call)),
+    ...(trailers.egress ?? []).flatMap((decision) => text('Egress', decision)),
     ...text('Job', trailers.job),
     ...text('Label', trailers.label),
     ...text('To', trailers.to),
@@ -86,6 +87,7 @@ export function parseMessage(message: string): Message {
   if (!KINDS.has(kind)) throw damaged('its kind is unknown');
   const list = fields.optional('Skipped-List');
   const shared = fields.all('Shared');
+  const egress = fields.all('Egress');
   const ok = fields.optional('Ok');
   const trailers: EntryTrailers = {
     seq: toInteger(fields.required('Seq')),
@@ -99,6 +101,7 @@ export function parseMessage(message: string): Message {
     ...defined('durationMs', mapDefined(fields.optional('Duration-Ms'), toNumber)),
     ...defined('model', fields.optional('Model')),
     ...(shared.length > 0 ? { shared } : {}),
+    ...(egress.length > 0 ? { egress } : {}),
     ...defined('job', fields.optional('Job')),
     ...defined('label', fields.optional('Label')),
     ...defined('to', mapDefined(fields.optional('To'), toEntryId)),

@@ -38,7 +38,7 @@ export function decideEgress(policy: EgressPolicy, target: EgressTarget): Egress
     const may = !isExact ? PUBLIC : rule.port === undefined ? NAMED : NAMED_WITH_PORT;
     return {
       verdict: 'allow',
-      rule: `${rule.origin} ${rule.port === undefined ? rule.host : showTarget({ host: rule.host, port: rule.port })}`,
+      rule: `${rule.origin} ${showEgressRule(rule)}`,
       may,
       isReadOnly: rule.origin === 'registries',
     };
@@ -94,4 +94,9 @@ export function isEgressRule(text: string): boolean {
     // It throws for nothing else.
     return false;
   }
+}
+
+/** A rule as {@link parseEgressRule} reads it. */
+export function showEgressRule({ host, port }: Pick<EgressRule, 'host' | 'port'>): string {
+  return port === undefined ? host : showTarget({ host, port });
 }

@@ -31,20 +31,35 @@ export interface LoneRecorder {
   append(facts: EntryFacts, capture: Capture): Promise<Recorded>;
 }
 
+/** What was decided about the network and stands in no entry yet. */
+export interface EgressDecisions {
+  readonly isEmpty: boolean;
+  /** Hands them over: they are forgotten here. */
+  take(): string[];
+}
+
+const NO_NETWORK: EgressDecisions = { isEmpty: true, take: () => [] };
+
 export class EntryRecorder {
   readonly #sandbox: Sandbox;
   readonly #ledger: LedgerWriter;
   readonly #now: () => Date;
   readonly #onEntry: (entry: Entry) => void;
+  readonly #egress: EgressDecisions;
   #tail: Promise<unknown> = Promise.resolve();
 
-  /** `onEntry` is told of each entry before anybody else is; what it throws is thrown as well. */
+  /**
+   * `onEntry` is told of each entry before anybody else is; what it throws is thrown as well. What was decided about the
+   * network goes into the next entry.
+   */
   constructor(
     sandbox: Sandbox,
     ledger: LedgerWriter,
     now: () => Date,
     onEntry: (entry: Entry) => void = () => undefined,
+    egress: EgressDecisions = NO_NETWORK,
   ) {
+    this.#egress = egress;
     this.#onEntry = onEntry;
     this.#sandbox = sandbox;
     this.#ledger = ledger;
@@ -77,7 +92,12 @@ export class EntryRecorder {
 
   async #sweep(facts: EntryFacts): Promise<Recorded | undefined> {
     const capture = await this.#capture(true, []);
-    if (capture.written.length === 0 && capture.removed.length === 0 && !this.#isNews(capture))
+    if (
+      capture.written.length === 0 &&
+      capture.removed.length === 0 &&
+      !this.#isNews(capture) &&
+      this.#egress.isEmpty
+    )
       return undefined;
     return { ...(await this.#append(facts, capture)), capture };
   }
@@ -112,8 +132,10 @@ export class EntryRecorder {
   }
 
   async #append(facts: EntryFacts, capture: Capture): Promise<{ entry: Entry; changed: string[] }> {
+    const egress = this.#egress.take();
     const entry = await this.#ledger.append({
       ...facts,
+      ...(egress.length > 0 ? { egress } : {}),
       at: this.#now(),
       written: capture.written.map(({ path, mode, oid }) => ({ path, mode, oid })),
       removed: capture.removed,

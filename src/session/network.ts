@@ -9,6 +9,7 @@ import { certificateSettings, findRegistries } from '../egress/registries.ts';
 import { type EgressRule, parseEgressRule } from '../policy/egress-policy.ts';
 import { showTarget } from '../policy/egress-target.ts';
 import type { EgressOutlet } from '../sandbox/relay-egress.ts';
+import { DecisionLog } from './decision-log.ts';
 import type { SessionOptions } from './session-parts.ts';
 
 export interface NetworkOptions extends Pick<GateOptions, 'ask' | 'keep'> {
@@ -37,6 +38,8 @@ const MOST_DENIALS = 5;
 
 export class Network implements AsyncDisposable {
   readonly outlet: EgressOutlet;
+  /** For the ledger. */
+  readonly decisions = new DecisionLog();
   readonly #closing = new AbortController();
   readonly #registries: Promise<ManagerSettings> | undefined;
   readonly #denials = new Map<string, string>();
@@ -74,6 +77,7 @@ export class Network implements AsyncDisposable {
     // The person's own rules come first: they may allow more than reading.
     const rules = [...settings.allow.map(parseEgressRule), ...registries];
     const tell = (event: EventBody) => {
+      if (event.type === 'egress') this.decisions.add(event);
       if (event.type === 'egress' && event.decision === 'denied') {
         const name = showTarget(event);
         if (this.#denials.size < 1000) this.#denials.set(name, denial(name, event.rule));

@@ -52,7 +52,13 @@ export class Session implements AsyncDisposable {
     this.#now = options.now ?? (() => new Date());
     this.sandbox = sandbox;
     this.ledger = ledger;
-    this.#recorder = new EntryRecorder(sandbox, ledger, this.#now, (entry) => conversation.catchUp([entry]));
+    this.#recorder = new EntryRecorder(
+      sandbox,
+      ledger,
+      this.#now,
+      (entry) => conversation.catchUp([entry]),
+      parts.network?.decisions,
+    );
     const { state } = options.directories;
     this.#writes = new ProjectWrites(parts, this.#recorder, { state, now: this.#now });
     if (parts.found) this.#recorder.beginWith(parts.found);

@@ -42,6 +42,7 @@ function factsOf({ entry, target }: TimelineStep): [string, string][] {
     ['origin', trailers.origin],
     ['isolation', isolation],
     ['proof', proof],
+    ['network', trailers.egress?.join(', ')],
     ['ignored', ignored > 0 ? `${ignored} files` : undefined],
     ['.git', gitChanged ? 'changed in the guest; never applied' : undefined],
   ];

@@ -58,6 +58,24 @@ export class LineEditor implements Disposable {
     });
   }
 
+  /**
+   * Asks in between, also while a {@link read} waits: its prompt and what was typed there come back afterwards. What was typed
+   * before the question was shown does not answer it.
+   */
+  async ask(prompt: string): Promise<Line> {
+    const { waiting, prompted } = { waiting: this.#waiting, prompted: this.#lines.getPrompt() };
+    const typed = waiting ? this.#lines.line : '';
+    this.forgetQueued();
+    const line = await this.read(prompt);
+    if (waiting && !this.#isEnded) {
+      this.#waiting = waiting;
+      this.#lines.setPrompt(prompted);
+      this.#lines.prompt();
+      this.#lines.write(typed);
+    } else if (waiting) waiting({ kind: 'end' });
+    return line;
+  }
+
   /** Texts that were typed while nobody asked; they answer the next reads. */
   get queued(): number {
     return this.#queue.length;

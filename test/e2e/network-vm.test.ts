@@ -7,6 +7,7 @@ import { jsonLines, runCli } from '../support/cli.ts';
 import { fetchPackage } from '../support/package-cache.ts';
 import { makeProject, writeReplay } from '../support/project.ts';
 import { temporaryFolder } from '../support/temp.ts';
+import { openTerminal } from '../support/terminal.ts';
 import { testCacheHome, vmOrSkip } from '../support/vm.ts';
 
 const SMALL = ['--cpus', '1', '--memory', '512M', '--disk', '1G'];
@@ -25,7 +26,7 @@ function setUp(files: Record<string, string> = { 'a.txt': 'one\n' }) {
     XDG_CONFIG_HOME: join(home, 'config'),
     SAFE_CODER_HOME: '',
   };
-  return { home, project, run: (args: string[]) => runCli(args, { home, cwd: project, env }) };
+  return { home, project, env, run: (args: string[]) => runCli(args, { home, cwd: project, env }) };
 }
 
 /** A server on this machine's loopback, which a guest reaches only by a rule of its own. */
@@ -71,6 +72,43 @@ describe('the network of a virtual machine', () => {
       events.filter(({ type }) => type === 'egress').map(({ host, decision }) => `${host} ${decision}`),
     ).toEqual(['localhost allowed', 'refused.test denied']);
     expect(existsSync(join(project, 'x'))).toBe(false);
+  });
+
+  it('is asked about in a chat, one host at a time, also while a line is being typed', {
+    timeout: 120_000,
+  }, async () => {
+    const { home, project, env, run } = setUp();
+    const replay = join(home, 'conversation.jsonl');
+    const curl = (host: string) => `curl -sS -m 60 https://${host}/`;
+    writeReplay(replay, [
+      { calls: [{ tool: 'bash', input: { command: `${curl('one.test')} & ${curl('two.test')}; wait` } }] },
+      { text: 'Done.' },
+    ]);
+    const terminal = openTerminal(['chat', ...SMALL, '--network', 'ask', '--model', `replay/${replay}`], {
+      home,
+      cwd: project,
+      env,
+      patienceMs: 60_000,
+    });
+    await terminal.waitFor(/>$/);
+    terminal.type('go\r');
+    await terminal.waitFor(/wants to reach (?:one|two)\.test:443\.[\s\S]*network>$/);
+    terminal.type('a\r');
+    await terminal.waitFor(
+      /wants to reach (?:one|two)\.test[\s\S]*wants to reach (?:one|two)\.test:443\.[\s\S]*network>$/,
+    );
+    terminal.type('whatever\r');
+    await terminal.waitFor(/Refused; the agent is told\.[\s\S]*Done\.[\s\S]*>$/);
+    terminal.type('\x04');
+    expect(await terminal.exited).toBe(0);
+    const kept = readFileSync(join(home, 'config/safe-coder/config.jsonc'), 'utf8');
+    expect(JSON.parse(kept)).toEqual({ allow: [expect.stringMatching(/^(?:one|two)\.test:443$/)] });
+    const entries = jsonLines((await run(['log', '--json'])).stdout).filter(({ tool }) => tool === 'bash');
+    expect(entries[0]?.egress).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^denied (?:one|two)\.test:443 \(refused by the person\)/),
+      ]),
+    );
   });
 
   it('installs from the person’s package registry, and nothing else gets out', {

@@ -13,6 +13,7 @@ import type { StoredSession } from '../../session/store.ts';
 import { NOT_ISOLATED } from '../../tui/event-printer.ts';
 import { type Line, LineEditor } from '../../tui/line-editor.ts';
 import { askAndApply } from '../ask-and-apply.ts';
+import { createNetworkQuestion } from '../ask-network.ts';
 import { type Chat, runChatCommand, settleReview } from '../chat-commands.ts';
 import { chooseModel } from '../choose-model.ts';
 import { type CommonFlags, type Context, createContext } from '../context.ts';
@@ -45,6 +46,7 @@ export async function startChat(context: Context, flags: ChatFlags, stored?: Sto
     title: 'chat',
     model,
     stored,
+    askNetwork: createNetworkQuestion(editor, context.out),
     signal: start.signal,
   });
   const { settings } = context.config;

@@ -50,6 +50,7 @@ const trailers: fc.Arbitrary<EntryTrailers> = fc.record(
     durationMs: fc.double({ noNaN: true, noDefaultInfinity: true }).map((number) => number + 0),
     model: hostile,
     shared: fc.array(hostile, { minLength: 1, maxLength: 3 }),
+    egress: fc.array(hostile, { minLength: 1, maxLength: 3 }),
     job: hostile,
     label: hostile,
     to: oid,
