@@ -33,7 +33,7 @@ export const BINDINGS: readonly Binding[] = [
   {
     keys: ['a'],
     shown: 'a',
-    help: 'accept the hunk; in the tree the file or folder; in a range its lines',
+    help: 'accept the hunk or the range; in the tree the file or folder',
     group: 'Decide',
     act: (view) => decideHere(view, 'accept'),
   },
@@ -78,7 +78,7 @@ export const BINDINGS: readonly Binding[] = [
   {
     keys: ['c'],
     shown: 'c',
-    help: 'comment on the hunk or the file, for the agent',
+    help: 'comment for the agent: right after r on that, else on the hunk',
     group: 'Decide',
     act: commentHere,
   },

@@ -27,6 +27,7 @@ function decideNode(view: ReviewView, choice: Choice): void {
     node.item ? '' : ` ${count(node.items.length)} in ${showPath(node.path)}`,
   );
   if (choice !== 'undecided') goToOpen(view);
+  if (choice === 'reject' && node.item !== undefined) offerReason(view, { item: node.item });
 }
 
 /** Decides many files in one step of undo. */
@@ -52,8 +53,10 @@ export function decideItems(
 /** The whole file that is shown. */
 export function decideFile(view: ReviewView, choice: Choice): void {
   if (view.file === undefined) return;
-  decideItems(view, [view.file.item], choice, '');
+  const { item } = view.file;
+  decideItems(view, [item], choice, '');
   if (choice !== 'undecided') goToOpen(view);
+  if (choice === 'reject') offerReason(view, { item });
 }
 
 function decideHunk(view: ReviewView, choice: Choice): void {
@@ -70,7 +73,15 @@ function decideHunk(view: ReviewView, choice: Choice): void {
     view.message = 'This is between the hunks. A and R decide the whole file.';
     return;
   }
-  if (decidePart(view, file, id, choice) && choice !== 'undecided') goToOpen(view);
+  if (!decidePart(view, file, id, choice) || choice === 'undecided') return;
+  goToOpen(view);
+  if (choice === 'reject') offerReason(view, { item: file.item, file, hunk: id });
+}
+
+/** A reason is wanted right after a rejection, when the cursor is elsewhere already. */
+function offerReason(view: ReviewView, rejected: NonNullable<ReviewView['rejected']>): void {
+  view.rejected = rejected;
+  view.message = `${view.message === '' ? 'Rejected.' : view.message} c says why.`;
 }
 
 /** Space: takes the lines under the cursor, or leaves them when all of them are taken. */
@@ -195,27 +206,41 @@ export function recordEdit(view: ReviewView, file: FileView, hunk: string, edite
   return isRecorded;
 }
 
-/** Asks for a comment on the hunk under the cursor, or on the file. */
+/** Asks for a comment on what was rejected just now, on the hunk under the cursor, or on the file. */
 export function commentHere(view: ReviewView): void {
-  const item = view.focus === 'tree' ? view.node?.item : view.file?.item;
-  if (item === undefined) {
+  const target = view.rejected ?? underCursor(view);
+  if (target === undefined) {
     view.message = 'A comment is about a file or a hunk.';
     return;
   }
+  const { item, file, hunk } = target;
   const { path } = item.change;
-  const { file } = view;
-  const hunk = view.focus === 'file' ? file?.textHunks[file.hunkAtCursor ?? -1]?.id : undefined;
   const decision = view.state.decisionOf(path);
   const own =
     decision?.decision === 'partial' ? decision.hunks.find((each) => each.hunk === hunk) : undefined;
   const before = (hunk === undefined ? decision?.comment : own?.comment) ?? '';
-  const label = hunk === undefined ? 'Comment on the file' : 'Comment on the hunk';
-  view.prompt = openPrompt(`${label}, for the agent: `, before, (text) => {
+  view.prompt = openPrompt(commentLabel(view, target), before, (text) => {
     const on = hunk !== undefined && file?.hunks !== undefined ? { hunks: file.hunks, hunk } : undefined;
     view.state.comment(path, text.trim(), on);
     view.isChanged = true;
     view.message = text.trim() === '' ? 'No comment.' : 'Comment kept.';
   });
+}
+
+function underCursor(view: ReviewView): ReviewView['rejected'] {
+  if (view.focus === 'tree') return view.node?.item && { item: view.node.item };
+  const { file } = view;
+  const hunk = file?.textHunks[file.hunkAtCursor ?? -1]?.id;
+  return file && { item: file.item, file, ...(hunk === undefined ? {} : { hunk }) };
+}
+
+function commentLabel(view: ReviewView, { item, hunk }: NonNullable<ReviewView['rejected']>): string {
+  if (view.rejected !== undefined) return `Why not ${showPath(lastPart(item.change.path))}? For the agent: `;
+  return `Comment on the ${hunk === undefined ? 'file' : 'hunk'}, for the agent: `;
+}
+
+function lastPart(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 /** Goes to the next thing that is not decided: in this file below, in this file above, then in the files that follow. */

@@ -24,7 +24,11 @@ export function takeInput(view: ReviewView, input: Input): void {
     // Finishing a prompt may have opened another one.
     if (view.prompt === prompt) view.prompt = next;
   } else if (view.overlay !== undefined) typeOver(view, view.overlay, input.key);
-  else bindingOf(input.key)?.act(view);
+  else {
+    const { rejected } = view;
+    bindingOf(input.key)?.act(view);
+    if (view.rejected === rejected) view.rejected = undefined;
+  }
 }
 
 function typeOver(view: ReviewView, overlay: Overlay, key: string): void {

@@ -70,6 +70,8 @@ export class ReviewView {
   effects: Effect[] = [];
   /** Something was decided since it was last saved; whoever saves sets it back. */
   isChanged = false;
+  /** What the last key rejected: a comment typed now is about that, though the cursor went on. */
+  rejected: { item: ReviewItem; file?: FileView; hunk?: string } | undefined;
   readonly folded = new Set<string>();
   /** Edits that were refused, by hunk id: nothing that was typed is lost. */
   readonly drafts = new Map<string, Buffer>();

@@ -77,6 +77,23 @@ describe('a review by keys', () => {
     expect(state.decisionOf('a.txt')).toMatchObject({ hunks: [{ decision: 'accept' }] });
   });
 
+  it('takes a comment right after a rejection for the reason of it, though the cursor went on', async () => {
+    const { state, type, screen } = await open([
+      item('a.txt', LINES, TWO_HUNKS),
+      item('b.txt', 'x\n', 'y\n'),
+    ]);
+    await type('tab', 'a', 'r');
+    expect(screen()).toMatch(/M b\.txt.*hunk 1 of 1/);
+    await type('c');
+    expect(screen()).toContain('Why not a.txt?');
+    await type('n', 'o', 'enter');
+    expect(state.decisionOf('a.txt')).toMatchObject({ hunks: [{ decision: 'accept' }, { comment: 'no' }] });
+    expect(state.decisionOf('b.txt')).toBeUndefined();
+
+    await type('r', 'j', 'c');
+    expect(screen()).not.toContain('Why not');
+  });
+
   it('takes a range of lines, and leaves one of them again', async () => {
     const { state, type } = await open([item('a.txt', 'a\n', 'b\nc\nd\n')], { columns: 100, rows: 24 });
     await type('tab', 'j', 'V', 'j', 'j', 'a');
