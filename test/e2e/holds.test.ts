@@ -92,7 +92,8 @@ describe('a project', () => {
     expect([result.code, result.stdout]).toEqual([0, '']);
     expect(readFileSync(join(project, 'new.txt'), 'utf8')).toBe('first\n');
     expect(readdirSync(join(state, 'run'))).toEqual([]);
-    await verifyLedger(run, 2);
+    // What it began with, the command, and that its file was applied.
+    await verifyLedger(run, 3);
   });
 
   it.each(['with spaces', 'mit Ümläuten 日本', 'new\nline', "it's $HOME `quoted`"])(

@@ -82,10 +82,7 @@ export const CHANGES: readonly ChangeRule[] = [
     id: 'new-executable',
     severity: 'runs',
     reason: 'new executable',
-    judge: ({ before, after }) => {
-      if (after?.mode !== PROGRAM || before?.mode === PROGRAM) return false;
-      return before === undefined || 'becomes executable';
-    },
+    judge: (change) => isNewExecutable(change) && (change.before === undefined || 'becomes executable'),
     matches: [
       { path: 'tool', mode: PROGRAM },
       { path: 'tool', modeBefore: '100644', before: 'x', mode: PROGRAM, after: 'x' },
@@ -180,4 +177,8 @@ const TEST_FILE =
 /** Whether a path is that of a test, by the customs of the usual runners. */
 export function isTest(path: string): boolean {
   return TEST_FILE.test(path);
+}
+
+export function isNewExecutable({ before, after }: RiskChange): boolean {
+  return after?.mode === PROGRAM && before?.mode !== PROGRAM;
 }

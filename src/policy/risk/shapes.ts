@@ -1,5 +1,6 @@
 /** Rules on code in a form that nobody reads: compiled, encoded, on endless lines, or beyond the edge of the screen. */
 import { isBinary } from '../../base/is-binary.ts';
+import { isNewExecutable } from './changes.ts';
 import type { TextFacts } from './facts.ts';
 import type { TextRule } from './rule.ts';
 
@@ -81,9 +82,16 @@ export const SHAPES: readonly TextRule<TextFacts>[] = [
     id: 'shebang',
     severity: 'runs',
     reason: 'script: names its own interpreter',
-    find: ({ after, added }) => after[0] === 0x23 && after[1] === 0x21 && added !== '',
+    // That a program became one says as much already.
+    find: ({ after, added, change }) =>
+      after[0] === 0x23 && after[1] === 0x21 && added !== '' && !isNewExecutable(change),
     matches: ['#!/bin/sh\n', '#!/usr/bin/env node\nx()'],
-    not: ['# title', ' #!/bin/sh', { before: '#!/bin/sh\na', after: '#!/bin/sh\na' }],
+    not: [
+      '# title',
+      ' #!/bin/sh',
+      { before: '#!/bin/sh\na', after: '#!/bin/sh\na' },
+      { mode: '100755', after: '#!/bin/sh\n' },
+    ],
   },
 ];
 
