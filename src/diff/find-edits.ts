@@ -160,6 +160,7 @@ class Search {
     const oldIndexes = indexesOf(this.#old, range.oldFrom, range.oldTo, this.#inNow);
     const nowIndexes = indexesOf(this.#now, range.nowFrom, range.nowTo, this.#inOld);
     this.#count(range, -1);
+    if (oldIndexes.length === 0 || nowIndexes.length === 0) return undefined;
     return this.#shortestPairs(oldIndexes, nowIndexes);
   }
 

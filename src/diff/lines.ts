@@ -2,7 +2,15 @@
 
 /** The lines of a file with their line feeds; the last may lack one. A carriage return is part of its line. */
 export function splitLines(bytes: Buffer): string[] {
-  return bytes.toString('latin1').match(/[^\n]*\n|[^\n]+/g) ?? [];
+  const text = bytes.toString('latin1');
+  const lines: string[] = [];
+  for (let start = 0; start < text.length; ) {
+    const found = text.indexOf('\n', start);
+    const end = found < 0 ? text.length : found + 1;
+    lines.push(text.slice(start, end));
+    start = end;
+  }
+  return lines;
 }
 
 /** The bytes of lines made by {@link splitLines}. */

@@ -99,18 +99,21 @@ export function collisionKey(path: string): string {
  */
 export function findCollisions(paths: Iterable<string>): Map<string, string> {
   const spellings = new Map<string, { prefix: string; path: string }>();
+  const keys = new Map<string, string>();
   const found = new Map<string, string>();
   for (const path of paths) {
-    const parts = path.split('/');
-    for (let depth = 1; depth <= parts.length; depth++) {
-      const prefix = parts.slice(0, depth).join('/');
-      const key = collisionKey(prefix);
+    for (let end = path.indexOf('/'); ; end = path.indexOf('/', end + 1)) {
+      const prefix = end < 0 ? path : path.slice(0, end);
+      // Files of one folder share all but their own name.
+      const key = keys.get(prefix) ?? collisionKey(prefix);
+      if (end >= 0) keys.set(prefix, key);
       const seen = spellings.get(key);
       if (seen === undefined) spellings.set(key, { prefix, path });
       else if (seen.prefix !== prefix) {
         found.set(path, seen.path);
         if (!found.has(seen.path)) found.set(seen.path, path);
       }
+      if (end < 0) break;
     }
   }
   return found;

@@ -31,7 +31,8 @@ export function addedLines(before: Uint8Array | undefined, after: Uint8Array): s
 }
 
 function lines(text: string): string[] {
-  return text.split('\n').map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line));
+  const all = text.split('\n');
+  return text.includes('\r') ? all.map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line)) : all;
 }
 
 function decode(bytes: Uint8Array): string {
