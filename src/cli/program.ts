@@ -276,8 +276,9 @@ function addCareCommands(program: Command): void {
     .option('--dry-run', 'say what would be done')
     .option('--yes', 'do not ask')
     .action(async (options) => (await import('./commands/gc.ts')).gc(options));
-  faceOptions(program.command('doctor'))
+  faceOptions(sandboxOptions(program.command('doctor')))
     .description('what works here, what does not, and the mend')
+    .option('--prove', 'start each level, prove its isolation, and try a dozen ways to get out')
     .action(async (options) => (await import('./commands/doctor.ts')).doctor(options));
   faceOptions(sandboxOptions(program.command('setup')))
     .description('make ready what sessions need: guest kernel, images, a saved state to start from')

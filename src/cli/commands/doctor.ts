@@ -6,13 +6,15 @@ import { findProgram, SYSTEM_PATH } from '../../backends/programs.ts';
 import { describeRequirements } from '../../backends/qemu/requirements.ts';
 import { EXIT, toSafeCoderError } from '../../base/errors.ts';
 import { type HostPath, showPath } from '../../base/path-bytes.ts';
+import { escapeForTerminal } from '../../base/terminal-text.ts';
 import { findApiKey, keyVariables } from '../../config/keys.ts';
 import { showSize } from '../../config/quantities.ts';
 import { toInertJson } from '../../headless/json-lines.ts';
 import { sizesIn } from '../../session/disk-use.ts';
 import { planGc } from '../../session/gc.ts';
-import { type CommonFlags, type Context, createContext } from '../context.ts';
-import { AGENT_BINARY, createFace, createVmBackend } from '../start-session.ts';
+import { type CommonFlags, type Context, createContext, withSignals } from '../context.ts';
+import { proveIsolation } from '../prove-isolation.ts';
+import { AGENT_BINARY, createBackends, createFace, createVmBackend } from '../start-session.ts';
 
 interface Finding {
   name: string;
@@ -22,12 +24,18 @@ interface Finding {
   mend?: string;
 }
 
-/** Exit code 0 when sessions can run at the default isolation level, 4 otherwise. */
-export async function doctor(flags: CommonFlags): Promise<void> {
+export type DoctorFlags = CommonFlags & { prove?: boolean };
+
+/**
+ * Exit code 0 when sessions can run at the default isolation level, 4 otherwise. With `--prove`: 0 when every wall held
+ * everywhere it could be tried and the default level could be.
+ */
+export async function doctor(flags: DoctorFlags): Promise<void> {
   const context = createContext(flags);
+  if (flags.prove) return prove(context);
   const findings = [
     ...(await examineVm(context)),
-    ...examineOthers(),
+    ...(await examineOthers(context)),
     ...examineModels(context),
     ...examineDisk(context),
   ];
@@ -87,14 +95,52 @@ function examineAgent(): Finding {
   }
 }
 
-function examineOthers(): Finding[] {
+/** The walls, tried. What can't be had here is no failure, except at the default level. */
+async function prove(context: Context): Promise<void> {
+  await withSignals(async (signal) => {
+    let isSound = true;
+    let shown = '';
+    for await (const row of proveIsolation(context, signal)) {
+      if (row.held === false || (row.held === undefined && row.level === 'vm')) isSound = false;
+      if (context.json) {
+        const fields = { ...row, held: row.held ?? null };
+        context.out.write(
+          `${toInertJson({ type: 'proof', at: new Date().toISOString(), session: null, ...fields })}\n`,
+        );
+        continue;
+      }
+      const { style } = context.out;
+      const of = `${row.level}, ${row.backend}`;
+      if (of !== shown) context.out.write(`${shown === '' ? '' : '\n'}${style.bold(of)}\n`);
+      shown = of;
+      const mark = row.held === undefined ? style.cyan('~') : row.held ? style.green('✓') : style.red('✗');
+      context.out.write(`${mark} ${row.name.padEnd(20)} ${row.what}: ${escapeForTerminal(row.detail)}\n`);
+    }
+    if (!isSound) process.exitCode = EXIT.environment;
+  });
+}
+
+async function examineContainer(context: Context): Promise<Finding[]> {
+  const settings = { ...context.config.settings, isolation: 'container' as const };
+  const own = { ...context, config: { ...context.config, settings } };
+  const backends = await createBackends(own, createFace(own));
+  return Promise.all(
+    backends.map(async ({ name, missing }): Promise<Finding> => {
+      const lack = await missing();
+      return lack === undefined
+        ? {
+            name: 'container',
+            status: 'available',
+            detail: `${name}: shares this machine's kernel; only when asked for`,
+          }
+        : { name: 'container', status: 'unavailable', detail: `${name}: ${lack.reason}`, mend: lack.mend };
+    }),
+  );
+}
+
+async function examineOthers(context: Context): Promise<Finding[]> {
   return [
-    {
-      name: 'container',
-      status: 'unavailable',
-      detail: 'this version has no container backend',
-      mend: 'Use the default, --isolation vm.',
-    },
+    ...(await examineContainer(context)),
     { name: 'demo', status: 'available', detail: 'NOT ISOLATED; only with --demo' },
   ];
 }
