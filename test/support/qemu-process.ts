@@ -14,12 +14,23 @@ export interface QemuProcess {
 
 /** All processes of the machine of this run folder: the jail's two, then QEMU. */
 export function processesOf(runDir: string): number[] {
-  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  const jail = all.find((pid) => {
-    const words = read(`/proc/${pid}/cmdline`).split('\0');
-    return words[0]?.endsWith('bwrap') && words.includes(runDir) && !isChildOfSame(pid);
-  });
-  return jail === undefined ? [] : withDescendants(Number(jail));
+  const jail = findJail(runDir);
+  return jail === undefined ? [] : withDescendants(jail);
+}
+
+/** The jail's command line. */
+export function jailOf(runDir: string): string[] {
+  return read(`/proc/${findJail(runDir)}/cmdline`).split('\0');
+}
+
+function findJail(runDir: string): number | undefined {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .find((pid) => {
+      const words = read(`/proc/${pid}/cmdline`).split('\0');
+      return words[0]?.endsWith('bwrap') && words.includes(runDir) && !isChildOfSame(pid);
+    });
 }
 
 export function qemuOf(runDir: string): QemuProcess {
@@ -51,7 +62,7 @@ export function namespacesOf(pid: number | 'self'): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, readlinkSync(`/proc/${pid}/ns/${name}`)]));
 }
 
-function isChildOfSame(pid: string): boolean {
+function isChildOfSame(pid: number): boolean {
   const parent = /^PPid:\s*(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1];
   return read(`/proc/${parent}/cmdline`) === read(`/proc/${pid}/cmdline`);
 }
