@@ -2,6 +2,7 @@
 import { EXIT, type ExitCode, SafeCoderError } from '../base/errors.ts';
 import { showPath } from '../base/path-bytes.ts';
 import type { Decision } from '../review/decision.ts';
+import { rebaseDecisions } from '../review/rebase.ts';
 import type { ReviewItem } from '../review/review-item.ts';
 import type { Session } from '../session/session.ts';
 import { forkStored } from '../session/stored-rewind.ts';
@@ -106,10 +107,14 @@ async function settle({ context, session }: Chat, { items, decisions, tree }: Re
   const recorded = await session.acceptReview(items, decisions);
   if (recorded === undefined) return;
   const { entry, changed } = recorded;
-  // Files that were accepted whole are the same changes as before; the rest is decided or new.
-  const open = new Set((await session.recordedChanges()).map(({ change }) => change.path as string));
-  const kept = decisions.filter(({ path, decision }) => decision === 'accept' && open.has(path));
-  keepDecisions(session.folder, { version: 1, tree: entry.tree, decisions: [...kept] });
+  // What was accepted, whole or in part, and is the same change as before stays decided; the rest is done or new.
+  const [before, now] = [items, await session.recordedChanges()].map((all) =>
+    all.map(({ change }) => change),
+  );
+  const kept = rebaseDecisions(decisions, before ?? [], now ?? []).kept.filter(
+    ({ decision }) => decision !== 'reject',
+  );
+  keepDecisions(session.folder, { version: 1, tree: entry.tree, decisions: kept });
   context.out.write(
     context.out.style.dim(
       `#${entry.trailers.seq}: what was rejected is taken out of the sandbox (${changed.length} changed).\n`,
@@ -202,8 +207,8 @@ async function apply(chat: Chat, _: string[], signal: AbortSignal): Promise<void
 
 /** Applies, and leaves what was rejected to be told at the next turn. */
 async function applyReviewed(chat: Chat, reviewed: Reviewed, signal: AbortSignal): Promise<void> {
-  const { context, session } = chat;
-  await applyDecisions(context, session, reviewed.items, reviewed.decisions, signal);
+  const { context, session, editor } = chat;
+  await applyDecisions(context, session, reviewed.items, reviewed.decisions, signal, editor);
   chat.reviewed = undefined;
   await settle(chat, reviewed);
 }

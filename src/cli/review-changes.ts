@@ -35,7 +35,10 @@ export async function openReview(context: Context, request: ReviewRequest): Prom
   if (file?.tree === undefined || file.tree === tree) {
     return new ReviewState(items, { tree, decisions: file?.decisions ?? [] });
   }
-  const { kept, dropped } = await carryOver(request, file.tree, file.decisions);
+  const { kept, dropped: gone } = await carryOver(request, file.tree, file.decisions);
+  // What was applied meanwhile, or taken back by the agent, is no change any more and needs no decision.
+  const present = new Set<string>(items.map(({ change }) => change.path));
+  const dropped = gone.filter((path) => present.has(path));
   if (dropped.length > 0) {
     const names = dropped.slice(0, MAX_NAMES).map(showPath).join(', ');
     const more = dropped.length > MAX_NAMES ? `, and ${dropped.length - MAX_NAMES} more` : '';

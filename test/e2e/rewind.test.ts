@@ -331,6 +331,53 @@ describe('the way back in a chat', () => {
     expect(kinds).toEqual(['initial', 'tool', 'applied', 'applied', 'tool']);
   });
 
+  it('keeps what was accepted in part while the agent goes on, and asks nothing about what is applied', async () => {
+    const { home, project, model } = setUp();
+    const lines = Array.from({ length: 30 }, (_, at) => `line ${at}\n`);
+    writeFileSync(join(project, 'b.txt'), lines.join(''));
+    const steps = [
+      bash("sed -i 's/^line 2$/LINE 2/; s/^line 25$/LINE 25/' b.txt; echo two >> a.txt; echo worse > z.txt"),
+      { text: 'First.' },
+      bash('true'),
+      { text: 'Second.' },
+    ];
+    const terminal = openTerminal(['chat', ...model(steps)], { home, cwd: project });
+    await terminal.waitFor(/>$/);
+    terminal.type('go\r');
+    await terminal.waitFor(/First\.[\s\S]*>$/);
+    terminal.type('/review\r');
+    await terminal.waitFor(/3 not decided/);
+    terminal.type('a');
+    await terminal.waitFor(/2 not decided/);
+    terminal.type('\ta');
+    await terminal.waitFor(/hunk 2 of 2/);
+    terminal.type('}');
+    await terminal.waitFor(/z\.txt .*hunk 1 of 1/);
+    terminal.type('r');
+    await terminal.waitFor(/✗ 1/);
+    terminal.type('q');
+    await terminal.waitFor(/Leave the review/);
+    terminal.type('k');
+    await terminal.waitFor(/The decisions are kept\.[\s\S]*>$/);
+    terminal.type('go on\r');
+    await terminal.waitFor(/Second\.[\s\S]*>$/);
+    terminal.type('/apply\r');
+    await terminal.waitFor(/Changes synced to host[\s\S]*>$/);
+    expect(readFileSync(join(project, 'a.txt'), 'utf8')).toBe('one\ntwo\n');
+    expect(readFileSync(join(project, 'b.txt'), 'utf8')).toBe(lines.join('').replace('line 2\n', 'LINE 2\n'));
+    expect(existsSync(join(project, 'z.txt'))).toBe(false);
+    terminal.type('/review\r');
+    await terminal.waitFor(/1 file /);
+    await terminal.waitFor(/1 not decided/);
+    terminal.type('q');
+    await terminal.waitFor(/>$/);
+    terminal.type('/quit\r');
+    await terminal.waitFor(/apply>$/);
+    expect(terminal.screen()).not.toContain('To be decided again');
+    terminal.type('n\r');
+    expect(await terminal.exited).toBe(0);
+  });
+
   it('snapshots, goes back, undoes that, forks, and shows log and diff', async () => {
     const { home, project, model, json } = setUp();
     const steps = [bash('echo two >> a.txt'), { text: 'First.' }];
