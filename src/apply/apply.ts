@@ -44,6 +44,8 @@ export interface ApplyResult extends Reports {
   applied: RelPath[];
   /** Id of the record that undo goes by; undefined when nothing was written. */
   record: string | undefined;
+  /** Of an undo or a redo: the record that it takes back. */
+  reversed?: string;
 }
 
 /**
@@ -108,7 +110,12 @@ async function attempts(
       const found = await preflightIntents(context.root, intents, { ...preflight, ...facts(options) });
       if (options.onConflict === 'stop') refuseConflicts(found);
       const applied = found.ready.map(({ path }) => path);
-      const result: ApplyResult = { ...pickReports(found), applied, record: undefined };
+      const result: ApplyResult = {
+        ...pickReports(found),
+        applied,
+        record: undefined,
+        ...(reverses !== undefined && { reversed: reverses }),
+      };
       if (found.ready.length === 0) return result;
       const [problem, ...more] = found.problems;
       if (problem) throw problemsError([problem, ...more]);

@@ -1,12 +1,15 @@
 /** What a session's changes are compared with: the project as it was put in, with what was applied since. */
+import type { ApplyResult } from '../apply/apply.ts';
+import type { RelPath } from '../base/path-bytes.ts';
 import type { FileState } from '../diff/change-set.ts';
-import type { LedgerReader } from '../ledger/ledger.ts';
+import type { EntryInput, LedgerReader } from '../ledger/ledger.ts';
+import type { LedgerWriter } from '../ledger/writer.ts';
 import type { Landed, SessionFolder, SessionRecord } from './store.ts';
 
 /** The tree that later changes are compared with. Throws what the ledger throws. */
 export async function baseTreeOf(record: SessionRecord, ledger: LedgerReader): Promise<string> {
-  const landed = standing(record).at(-1)?.tree ?? record.base;
-  if (landed !== undefined) return landed;
+  const moved = record.landed?.at(-1)?.tree ?? record.base;
+  if (moved !== undefined) return moved;
   const [initial] = await ledger.entries();
   return initial?.tree ?? (await ledger.head()).tree;
 }
@@ -16,31 +19,45 @@ export function isSameState(a: FileState | undefined, b: FileState | undefined):
 }
 
 /** What was applied moves the base on: it is the project's own from then on, and shows as no change. */
-export function moveBase(folder: SessionFolder, tree: string, at: Date): void {
-  const landed = standing(folder.record);
-  folder.update({ landed: [...landed, { tree, at: at.toISOString() }] });
+export function moveBase(folder: SessionFolder, landed: Landed): void {
+  folder.update({ landed: [...(folder.record.landed ?? []), landed] });
 }
 
-/** The newest apply that stands was taken back. Nothing where there is none. */
-export function moveBaseBack(folder: SessionFolder): void {
-  const landed = [...(folder.record.landed ?? [])];
-  const index = landed.findLastIndex(({ isUndone }) => isUndone !== true);
-  const newest = landed[index];
-  if (newest === undefined) return;
-  landed[index] = { ...newest, isUndone: true };
-  folder.update({ landed });
+/** What an undo or a redo did: which record it took back, where, and its own record when it wrote anything. */
+export interface TakenBack {
+  reversed: string;
+  paths: readonly RelPath[];
+  record: string | undefined;
 }
 
-/** The last taking back was taken back. */
-export function moveBaseAgain(folder: SessionFolder): void {
-  const landed = [...(folder.record.landed ?? [])];
-  const index = landed.findIndex(({ isUndone }) => isUndone === true);
-  const next = landed[index];
-  if (next === undefined) return;
-  landed[index] = { tree: next.tree, at: next.at };
-  folder.update({ landed });
+/** Of an undo's or redo's result; undefined when nothing of the project is as it was before. */
+export function takenBack({ applied, unchanged, record, reversed }: ApplyResult): TakenBack | undefined {
+  const paths = [...applied, ...unchanged];
+  return reversed === undefined || paths.length === 0 ? undefined : { reversed, paths, record };
 }
 
-function standing(record: SessionRecord): Landed[] {
-  return (record.landed ?? []).filter(({ isUndone }) => isUndone !== true);
+/**
+ * What was taken back is in the base what it was before it landed; all else in the base stays. Nothing when that apply never
+ * moved the base, because the session ran then. Throws `ledger/*`; the base then is where it was.
+ */
+export async function moveBaseBack(
+  folder: SessionFolder,
+  ledger: LedgerWriter,
+  { reversed, paths, record }: TakenBack,
+  at: Date,
+): Promise<void> {
+  const landed = folder.record.landed ?? [];
+  const index = landed.findIndex((each) => each.record === reversed);
+  if (index < 0) return;
+  const earlier = await baseTreeOf({ ...folder.record, landed: landed.slice(0, index) }, ledger);
+  const written: EntryInput['written'] = [];
+  const removed: RelPath[] = [];
+  const files = await ledger.files(earlier);
+  for (const path of paths) {
+    const state = files.get(path);
+    if (state === undefined) removed.push(path);
+    else written.push({ path, mode: state.mode, oid: state.oid });
+  }
+  const tree = await ledger.writeTree(await baseTreeOf(folder.record, ledger), { written, removed });
+  moveBase(folder, { tree, at: at.toISOString(), ...(record !== undefined && { record }) });
 }

@@ -1,5 +1,6 @@
 /** After a review: what was applied becomes the base, what was rejected leaves the workspace, and the agent is told. */
 
+import type { ApplyResult } from '../apply/apply.ts';
 import type { RelPath } from '../base/path-bytes.ts';
 import type { FileState } from '../diff/change-set.ts';
 import type { Entry, EntryInput } from '../ledger/ledger.ts';
@@ -21,6 +22,9 @@ export interface Review {
   decisions: readonly Decision[];
 }
 
+/** What an apply wrote and what it found there already. */
+export type LandedPaths = Pick<ApplyResult, 'applied' | 'unchanged' | 'record'>;
+
 /**
  * Moves a session's base on to what landed: paths that were written, or held these bytes already. What was accepted and did
  * not land (a conflict) stays a change. Returns the entry that says so, of kind `applied` with the tree of the one before;
@@ -30,16 +34,21 @@ export interface Review {
 export async function landChanges(
   { folder, ledger, base, now }: { folder: SessionFolder; ledger: LedgerWriter; base: string; now: Date },
   { items, decisions }: Review,
-  landed: readonly string[],
+  landed: LandedPaths,
 ): Promise<Entry | undefined> {
   const { items: planned, contents } = await planFromDecisions(items, decisions, (oid) =>
     ledger.readBlob(oid),
   );
-  const there = new Set(landed);
+  const there = new Set([...landed.applied, ...landed.unchanged]);
   const files = new Map<RelPath, FileState | undefined>();
   for (const { path, after } of planned) if (there.has(path)) files.set(path, after);
   if (files.size === 0) return undefined;
-  moveBase(folder, await writeFiles(ledger, base, files, contents ?? new Map()), now);
+  const tree = await writeFiles(ledger, base, files, contents ?? new Map());
+  moveBase(folder, {
+    tree,
+    at: now.toISOString(),
+    ...(landed.record !== undefined && { record: landed.record }),
+  });
   const head = await ledger.head();
   return ledger.appendTree({
     ...unchangedFacts(head),

@@ -2,8 +2,8 @@
 import { isSafeCoderError } from '../base/errors.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import type { WriterOptions } from '../ledger/writer-options.ts';
-import { baseTreeOf, moveBaseAgain, moveBaseBack } from './base-tree.ts';
-import { landChanges, type Review } from './land-changes.ts';
+import { baseTreeOf, moveBaseBack, type TakenBack } from './base-tree.ts';
+import { type LandedPaths, landChanges, type Review } from './land-changes.ts';
 import type { StoredSession } from './store.ts';
 import { type ChangedSession, changeStored } from './stored-rewind.ts';
 
@@ -15,7 +15,7 @@ export function landStored(
   state: HostPath,
   stored: StoredSession,
   review: Review,
-  landed: readonly string[],
+  landed: LandedPaths,
   writing: WriterOptions = {},
 ): Promise<boolean> {
   return whileEnded(state, stored, writing, async ({ folder, ledger, conversation }) => {
@@ -25,16 +25,11 @@ export function landStored(
   });
 }
 
-/** What was taken back is a change again; after a redo it is none. False while the session runs. */
-export function unlandStored(
-  state: HostPath,
-  stored: StoredSession,
-  kind: 'undo' | 'redo',
-): Promise<boolean> {
-  return whileEnded(state, stored, {}, async ({ folder }) => {
-    if (kind === 'undo') moveBaseBack(folder);
-    else moveBaseAgain(folder);
-  });
+/** What was taken back is a change again; after a redo it is none. False while the session runs. Throws `ledger/*`. */
+export function unlandStored(state: HostPath, stored: StoredSession, done: TakenBack): Promise<boolean> {
+  return whileEnded(state, stored, {}, ({ folder, ledger }) =>
+    moveBaseBack(folder, ledger, done, new Date()),
+  );
 }
 
 async function whileEnded(

@@ -6,7 +6,7 @@ import type { Emit } from '../base/events.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import type { LedgerWriter } from '../ledger/writer.ts';
 import { type Applied, applyChanges } from './apply-changes.ts';
-import { baseTreeOf, moveBaseBack } from './base-tree.ts';
+import { baseTreeOf, moveBaseBack, takenBack } from './base-tree.ts';
 import type { EntryRecorder } from './entry-recorder.ts';
 import { landChanges, type Review } from './land-changes.ts';
 import type { SessionParts } from './session-parts.ts';
@@ -45,8 +45,7 @@ export class ProjectWrites {
       signal,
     });
     const stage = { folder, ledger, base: await this.base(), now: this.#now() };
-    const landed = [...done.applied, ...done.unchanged];
-    const entry = await this.#recorder.alone(() => landChanges(stage, review, landed));
+    const entry = await this.#recorder.alone(() => landChanges(stage, review, done));
     if (entry) conversation.catchUp([entry]);
     this.all = {
       applied: [...this.all.applied, ...done.applied],
@@ -65,7 +64,8 @@ export class ProjectWrites {
       readBlob: (oid) => ledger.readBlob(oid),
       signal,
     });
-    if (done.applied.length > 0) moveBaseBack(folder);
+    const back = takenBack(done);
+    if (back) await this.#recorder.alone(() => moveBaseBack(folder, ledger, back, this.#now()));
     return done;
   }
 }

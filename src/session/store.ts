@@ -46,7 +46,7 @@ export interface SessionRecord {
   final?: string;
   /** Id of the entry that was the newest when the session ended: the chain has to contain it. */
   head?: string;
-  /** What was applied, oldest first; the last one that is not undone is what changes are compared with from then on. */
+  /** How the base moved, oldest first: by applies, undos and redos. The last tree is what changes are compared with. */
   landed?: Landed[];
   /** Files that the project's rules ignore, as the last sweep counted them: they are in no entry. */
   ignored?: { count: number; examples: string[] };
@@ -54,13 +54,13 @@ export interface SessionRecord {
   origin?: { session: string; entry: string };
 }
 
-/** An apply, as far as it moves what later changes are compared with. */
+/** An apply, undo or redo, as far as it moves what later changes are compared with. */
 export interface Landed {
-  /** The base before it with what landed; the ledger keeps it. */
+  /** The base before it with what landed or was taken back; the ledger keeps it. */
   tree: string;
   at: string;
-  /** It was taken back; kept until something else is applied, for it may be done again. */
-  isUndone?: true;
+  /** The record of what was written to the project; none where the project held all of it already. */
+  record?: string;
 }
 
 export interface StoredSession {

@@ -82,14 +82,7 @@ export async function apply(id: string | undefined, flags: ApplyFlags): Promise<
     const settled = await agree(context, request, flags);
     if (settled === undefined) return EXIT.done;
     const done = await applyChanges(settled);
-    const landed = [...done.applied, ...done.unchanged];
-    await landStored(
-      context.directories.state,
-      stored.session,
-      settled,
-      landed,
-      await storedWriting(context),
-    );
+    await landStored(context.directories.state, stored.session, settled, done, await storedWriting(context));
     return tell(context, record.project, record.id, done);
   });
 }

@@ -260,12 +260,11 @@ async function apply(
   const toApply = applyRequestOf(context, stored, request, decisions);
   await settleInterrupted(context.directories.state, toApply.emit);
   const done = await applyChanges(toApply);
-  const landed = [...done.applied, ...done.unchanged];
   await landStored(
     context.directories.state,
     session,
     { items, decisions },
-    landed,
+    done,
     await storedWriting(context),
   );
   if (context.json) {

@@ -6,6 +6,7 @@ import type { EventBody } from '../../base/events.ts';
 import { type HostPath, showPath } from '../../base/path-bytes.ts';
 import { toInertJson } from '../../headless/json-lines.ts';
 import { settleInterrupted } from '../../session/apply-changes.ts';
+import { takenBack } from '../../session/base-tree.ts';
 import { unlandStored } from '../../session/land-stored.ts';
 import { SessionStore } from '../../session/store.ts';
 import { formatPlan } from '../apply-plan.ts';
@@ -49,11 +50,10 @@ export async function undo(id: string | undefined, flags: UndoFlags): Promise<vo
   process.exitCode = await withSignals(async (signal) => {
     const done = await (flags.redo ? redo : undoApply)({ ...options, shown, signal });
     for (const message of done.warnings) emit({ type: 'warning', code: 'apply/note', message });
-    if (done.applied.length > 0) {
-      await unlandStored(context.directories.state, session, flags.redo ? 'redo' : 'undo');
-    }
+    const back = takenBack(done);
+    if (back) await unlandStored(context.directories.state, session, back);
     if (context.json) {
-      const { applied: undone, record: _, warnings: __, ...facts } = done;
+      const { applied: undone, record: _, reversed: __, warnings: ___, ...facts } = done;
       print(context, flags.redo ? 'redone' : 'undone', record.id, {
         [flags.redo ? 'redone' : 'undone']: undone,
         ...facts,
