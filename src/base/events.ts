@@ -97,9 +97,12 @@ export type EventBody =
       type: 'session.end';
       ok: boolean;
       reason: string;
+      /** All that the session changed, applied or not. */
       changes: ChangeSummary[];
       applied: string[];
       conflicts: string[];
+      /** Of what was applied: paths that hold conflict markers. */
+      marked: string[];
       /** What the guest holds but the ledger doesn't, all of it. */
       skipped: { path: string; reason: string }[];
       /** Files that the project's own rules ignore: how many the guest changed, and some of their names. */

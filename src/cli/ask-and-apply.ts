@@ -6,7 +6,7 @@ import { decideAll, decideByPatterns } from '../review/select.ts';
 import type { Session } from '../session/session.ts';
 import type { LineEditor } from '../tui/line-editor.ts';
 import type { Context } from './context.ts';
-import { applyDecisions } from './finish-session.ts';
+import { applyDecisions, applySafe } from './finish-session.ts';
 import { canReview, reviewChanges } from './review-changes.ts';
 
 /** Asks until there is an answer, and applies what it says. Throws `apply/*`. */
@@ -18,7 +18,7 @@ export async function askAndApply(
   signal: AbortSignal,
 ): Promise<ExitCode> {
   const risky = items.some((item) => item.risk.length > 0);
-  const safe = risky ? ' [s]afe (without what is marked "!"),' : '';
+  const safe = risky ? ' [s]afe (without risk and conflict),' : '';
   const review = canReview(context) ? ' [r]eview,' : '';
   editor.forgetQueued();
   for (;;) {
@@ -26,12 +26,11 @@ export async function askAndApply(
     const line = await editor.read('apply> ');
     const answer = line.kind === 'line' ? line.text.trim().toLowerCase() : 'n';
     if (answer === 'a' || answer === 'all')
-      return applyDecisions(context, session, items, decideAll(items, 'all'), signal);
-    if (answer === 's' || answer === 'safe')
-      return applyDecisions(context, session, items, decideAll(items, 'safe'), signal);
+      return applyDecisions(context, session, items, decideAll(items, 'all'), signal, editor);
+    if (answer === 's' || answer === 'safe') return applySafe(context, session, items, signal);
     if (review !== '' && (answer === 'r' || answer === 'review')) {
       const decisions = await reviewAtEnd(context, session, items, editor, signal);
-      if (decisions !== undefined) return applyDecisions(context, session, items, decisions, signal);
+      if (decisions !== undefined) return applyDecisions(context, session, items, decisions, signal, editor);
       continue;
     }
     if (answer === 'f' || answer === 'files') {
@@ -40,7 +39,14 @@ export async function askAndApply(
         chosen.kind === 'line' ? chosen.text.split(/\s+/).filter((pattern) => pattern !== '') : [];
       if (accept.length === 0) continue;
       try {
-        return await applyDecisions(context, session, items, decideByPatterns(items, { accept }), signal);
+        return await applyDecisions(
+          context,
+          session,
+          items,
+          decideByPatterns(items, { accept }),
+          signal,
+          editor,
+        );
       } catch (error) {
         if (!isSafeCoderError(error, 'usage/bad-argument')) throw error;
         context.out.write(`${error.message}\n`);

@@ -4,12 +4,14 @@ import { showPath } from '../base/path-bytes.ts';
 import type { Decision } from '../review/decision.ts';
 import type { ReviewItem } from '../review/review-item.ts';
 import { decideAll } from '../review/select.ts';
-import type { Applied } from '../session/apply-changes.ts';
+import { type Applied, type ApplyRequest, previewChanges } from '../session/apply-changes.ts';
 import { summarizeChanges } from '../session/changes.ts';
 import type { Session } from '../session/session.ts';
 import { formatChanges, formatLeftOut } from '../tui/change-list.ts';
 import { NOT_ISOLATED } from '../tui/event-printer.ts';
+import type { LineEditor } from '../tui/line-editor.ts';
 import type { Context } from './context.ts';
+import { canSettle, decideSafe, isSettleable, settleRequest, showPlan } from './settle-request.ts';
 import type { Face } from './start-session.ts';
 
 /** Sweeps and shows the change summary. Throws `guest/*`, `ledger/*`. */
@@ -47,30 +49,60 @@ export async function applyByMode(
     note(context, `Nothing was applied. To apply: safe-coder apply ${session.id.slice(0, 8)}\n`);
     return EXIT.done;
   }
-  const decisions = decideAll(items, mode);
+  if (mode === 'all') return applyDecisions(context, session, items, decideAll(items, mode), signal);
+  return applySafe(context, session, items, signal);
+}
+
+/** Applies what carries no risk and no conflict, and says how much that leaves. */
+export async function applySafe(
+  context: Context,
+  session: Session,
+  items: readonly ReviewItem[],
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  const decisions = await decideSafe(session.applyRequest(items, [], signal));
   const held = decisions.filter(({ decision }) => decision === 'reject').length;
-  if (held > 0)
-    note(
-      context,
-      `${held} held back because of what is marked with "!": safe-coder apply ${session.id.slice(0, 8)}\n`,
-    );
+  const all = `safe-coder apply ${session.id.slice(0, 8)}`;
+  if (held > 0) {
+    note(context, `${held} held back for a risk (marked "!") or a conflict with the project: ${all}\n`);
+  }
   return applyDecisions(context, session, items, decisions, signal);
 }
 
+/**
+ * Applies what was decided. With `editor`, the chat's, a person settles the conflicts first, as `safe-coder apply` asks about
+ * them.
+ */
 export async function applyDecisions(
   context: Context,
   session: Session,
   items: readonly ReviewItem[],
   decisions: readonly Decision[],
   signal: AbortSignal,
+  editor?: Pick<LineEditor, 'suspend'>,
 ): Promise<ExitCode> {
   if (decisions.every(({ decision }) => decision === 'reject')) {
     note(context, 'Nothing was accepted, nothing was applied.\n');
     return EXIT.done;
   }
+  const agreed = editor && (await settle(context, session.applyRequest(items, decisions, signal), editor));
   note(context, 'Syncing to host...\n');
-  const done = await session.apply(items, decisions, signal);
+  const done = await session.apply(items, agreed?.decisions ?? decisions, signal, agreed?.shown);
   return tellApplied(context, session.project, session.id, done);
+}
+
+/** Undefined when there is nothing to ask, or nobody. */
+async function settle(
+  context: Context,
+  request: ApplyRequest,
+  editor: Pick<LineEditor, 'suspend'>,
+): Promise<ApplyRequest | undefined> {
+  if (!canSettle(context)) return undefined;
+  const plan = await previewChanges(request);
+  if (!isSettleable(plan)) return undefined;
+  showPlan(context, plan);
+  editor.suspend();
+  return (await settleRequest(context, { request, plan })).request;
 }
 
 /** `✓ Changes synced to host: …`, and what was left alone. */
@@ -83,7 +115,10 @@ export function tellApplied(context: Context, project: string, id: string, done:
   for (const { path, reason } of done.conflicts) {
     note(context, `${style.red('✗')} ${showPath(path)} was left alone: ${reason}\n`);
   }
-  return done.conflicts.length > 0 ? EXIT.conflict : EXIT.done;
+  for (const path of done.marked) {
+    note(context, `${style.red('✗')} ${showPath(path)} holds conflict markers: settle them\n`);
+  }
+  return done.conflicts.length + done.marked.length > 0 ? EXIT.conflict : EXIT.done;
 }
 
 /** Ends the session and says that the sandbox is gone. Returns why it did not end well, as an exit code. */

@@ -15,6 +15,8 @@ import type { ReviewItem } from '../review/review-item.ts';
 export interface Applied {
   applied: RelPath[];
   conflicts: { path: RelPath; reason: string }[];
+  /** Of what was applied: where both sides stand between markers, which a person has to settle. */
+  marked: RelPath[];
 }
 
 export interface ApplyRequest {

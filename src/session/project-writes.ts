@@ -5,7 +5,7 @@ import { toSafeCoderError } from '../base/errors.ts';
 import type { Emit } from '../base/events.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import type { LedgerWriter } from '../ledger/writer.ts';
-import { type Applied, applyChanges } from './apply-changes.ts';
+import { type Applied, type ApplyRequest, applyChanges } from './apply-changes.ts';
 import { baseTreeOf, moveBaseBack, takenBack } from './base-tree.ts';
 import type { EntryRecorder } from './entry-recorder.ts';
 import { landChanges, type Review } from './land-changes.ts';
@@ -17,7 +17,7 @@ export class ProjectWrites {
   readonly #state: HostPath;
   readonly #now: () => Date;
   /** All that was applied, and what conflicted then. */
-  all: Applied = { applied: [], conflicts: [] };
+  all: Applied = { applied: [], conflicts: [], marked: [] };
 
   constructor(parts: SessionParts, recorder: EntryRecorder, options: { state: HostPath; now: () => Date }) {
     this.#parts = parts;
@@ -31,10 +31,15 @@ export class ProjectWrites {
     return baseTreeOf(this.#parts.folder.record, this.#parts.ledger);
   }
 
-  /** Writes the selected changes; what landed is no change any more. Throws `apply/*`; conflicts are a result. */
-  async apply(review: Review, signal: AbortSignal): Promise<Applied> {
-    const { folder, ledger, copy, emit, conversation } = this.#parts;
-    const done = await applyChanges({
+  /** Tree of the project as the session found it. */
+  beganWith(): Promise<string> {
+    return baseTreeOf({ ...this.#parts.folder.record, landed: [] }, this.#parts.ledger);
+  }
+
+  /** What {@link apply} asks for. */
+  request(review: Review, signal: AbortSignal): ApplyRequest {
+    const { folder, ledger, copy, emit } = this.#parts;
+    return {
       session: folder.record.id,
       project: copy.root,
       rootId: folder.record.root,
@@ -43,13 +48,23 @@ export class ProjectWrites {
       state: this.#state,
       emit,
       signal,
-    });
+    };
+  }
+
+  /**
+   * Writes the selected changes; what landed is no change any more. `shown` is what a look ahead showed. Throws `apply/*`;
+   * conflicts are a result.
+   */
+  async apply(review: Review, signal: AbortSignal, shown?: ApplyRequest['shown']): Promise<Applied> {
+    const { folder, ledger, conversation } = this.#parts;
+    const done = await applyChanges({ ...this.request(review, signal), ...(shown && { shown }) });
     const stage = { folder, ledger, base: await this.base(), now: this.#now() };
     const entry = await this.#recorder.alone(() => landChanges(stage, review, done));
     if (entry) conversation.catchUp([entry]);
     this.all = {
       applied: [...this.all.applied, ...done.applied],
       conflicts: [...this.all.conflicts, ...done.conflicts],
+      marked: [...this.all.marked, ...done.marked],
     };
     return done;
   }

@@ -17,7 +17,7 @@ import type { Decision } from '../review/decision.ts';
 import type { ReviewItem } from '../review/review-item.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { type AgentOptions, AgentWork } from './agent-work.ts';
-import type { Applied } from './apply-changes.ts';
+import type { Applied, ApplyRequest } from './apply-changes.ts';
 import { listChanges, summarizeChanges } from './changes.ts';
 import { EntryRecorder, type Recorded, warnAboutSkipped } from './entry-recorder.ts';
 import { acceptState, hasVerdict } from './land-changes.ts';
@@ -182,9 +182,31 @@ export class Session implements AsyncDisposable {
     return items;
   }
 
+  /** What the session changed from its beginning to now, applied or not. */
+  async #allChanges(tree: string): Promise<ReviewItem[]> {
+    const begun = await this.#writes.beganWith();
+    if (begun === (await this.#writes.base())) return this.recordedChanges();
+    const isIgnored = (path: string) => this.#parts.copy.isIgnored(path);
+    return listChanges(this.ledger, begun, tree, isIgnored, this.#userRules);
+  }
+
   /** Writes the selected changes to the project: see {@link ProjectWrites.apply}. */
-  apply(items: readonly ReviewItem[], decisions: readonly Decision[], signal: AbortSignal): Promise<Applied> {
-    return this.#writes.apply({ items, decisions }, signal);
+  apply(
+    items: readonly ReviewItem[],
+    decisions: readonly Decision[],
+    signal: AbortSignal,
+    shown?: ApplyRequest['shown'],
+  ): Promise<Applied> {
+    return this.#writes.apply({ items, decisions }, signal, shown);
+  }
+
+  /** What {@link apply} would ask for, to look ahead. */
+  applyRequest(
+    items: readonly ReviewItem[],
+    decisions: readonly Decision[],
+    signal: AbortSignal,
+  ): ApplyRequest {
+    return this.#writes.request({ items, decisions }, signal);
   }
 
   /** Takes back the newest apply: see {@link ProjectWrites.undo}. */
@@ -244,7 +266,7 @@ export class Session implements AsyncDisposable {
     stack.use(this.sandbox);
     const entries = await this.ledger.entries();
     const head = entries.at(-1) ?? (await this.ledger.head());
-    const items = await this.recordedChanges();
+    const items = await this.#allChanges(head.tree);
     // What tools keep outside the workspace goes with a VM; elsewhere it has to be taken away.
     if (this.isolation.level !== 'vm') await this.#agent[Symbol.asyncDispose]();
     await this.#parts.network?.[Symbol.asyncDispose]();
@@ -258,6 +280,7 @@ export class Session implements AsyncDisposable {
       changes: summarizeChanges(items),
       applied: this.#writes.all.applied,
       conflicts: this.#writes.all.conflicts.map(({ path }) => path),
+      marked: this.#writes.all.marked,
       ...this.#allLeftOut,
       ledger: { head: head.id, entries: entries.length },
       usage: this.usage,

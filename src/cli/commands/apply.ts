@@ -5,7 +5,7 @@ import type { ApplyResult } from '../../apply/apply.ts';
 import type { ApplyPreview } from '../../apply/preview.ts';
 import { EXIT, type ExitCode, errnoOf, SafeCoderError } from '../../base/errors.ts';
 import type { EventBody } from '../../base/events.ts';
-import { type HostPath, type RelPath, showPath } from '../../base/path-bytes.ts';
+import { type HostPath, showPath } from '../../base/path-bytes.ts';
 import { toInertJson } from '../../headless/json-lines.ts';
 import type { Entry } from '../../ledger/ledger.ts';
 import { type Decision, parseDecisions } from '../../review/decision.ts';
@@ -15,7 +15,6 @@ import {
   type ApplyRequest,
   applyChanges,
   previewChanges,
-  readSidesOfConflict,
   settleInterrupted,
 } from '../../session/apply-changes.ts';
 import { baseTreeOf } from '../../session/base-tree.ts';
@@ -27,9 +26,10 @@ import { confirm } from '../confirm.ts';
 import { type CommonFlags, type Context, createContext, userRulesOf, withSignals } from '../context.ts';
 import { tellApplied } from '../finish-session.ts';
 import { storedWriting } from '../ledger-signing.ts';
-import { settleConflicts } from '../settle-conflicts.ts';
+import { openReview } from '../review-changes.ts';
+import { canSettle, decideSafe, isSettleable, settleRequest, showPlan } from '../settle-request.ts';
 import { createFace } from '../start-session.ts';
-import { openStored } from '../stored-session.ts';
+import { type OpenedStoredSession, openStored } from '../stored-session.ts';
 
 export interface ApplyFlags extends CommonFlags {
   yes?: boolean;
@@ -57,27 +57,29 @@ export async function apply(id: string | undefined, flags: ApplyFlags): Promise<
   }
   const from = await baseTreeOf(record, stored.ledger);
   const items = await listChanges(stored.ledger, from, final.tree, undefined, userRulesOf(context));
-  const decisions = decide(items, final.tree, flags);
-  const accepted = items.filter((item) => isAccepted(decisions, item));
-  if (!context.json) context.err.write(formatChanges(summarizeChanges(accepted), context.err.style));
-  if (!context.json) context.err.write(formatLeftOut(leftOutOf(entries), context.err.style));
-  if (accepted.length === 0) {
-    if (!context.json) context.err.write('There is nothing to apply.\n');
-    return;
-  }
   process.exitCode = await withSignals(async (signal) => {
-    const request: ApplyRequest = {
+    const open: ApplyRequest = {
       project: record.project as HostPath,
       rootId: record.root,
       session: record.id,
       reader: stored.ledger,
       items,
-      decisions,
+      decisions: [],
       state: context.directories.state,
       emit,
       signal,
       ...(flags.onConflict && { choice: flags.onConflict }),
     };
+    const decisions =
+      (await decideByFlags(open, final.tree, flags)) ?? (await asReviewed(context, stored, open, final.tree));
+    const request = { ...open, decisions };
+    const accepted = items.filter((item) => isAccepted(request.decisions, item));
+    if (!context.json) context.err.write(formatChanges(summarizeChanges(accepted), context.err.style));
+    if (!context.json) context.err.write(formatLeftOut(leftOutOf(entries), context.err.style));
+    if (accepted.length === 0) {
+      if (!context.json) context.err.write('There is nothing to apply.\n');
+      return EXIT.done;
+    }
     if (flags.dryRun) return showDryRun(context, request);
     const settled = await agree(context, request, flags);
     if (settled === undefined) return EXIT.done;
@@ -93,28 +95,21 @@ async function agree(
   request: ApplyRequest,
   flags: ApplyFlags,
 ): Promise<ApplyRequest | undefined> {
-  let agreed = request;
-  let plan = await previewChanges(request);
-  showPlan(context, plan);
-  const canAsk = !flags.yes && !context.json && context.err.isTerminal && process.stdin.isTTY;
-  if (canAsk && plan.conflicts.some(({ choices }) => choices.length > 0)) {
-    const settled = await settleConflicts(context, plan.conflicts, (path) =>
-      readSidesOfConflict(request, path),
-    );
-    agreed = { ...request, decisions: withSettled(request, settled) };
-    const before = plan.shown;
-    plan = await previewChanges({ ...agreed, shown: before });
-    showPlan(context, plan);
-  }
+  const canAsk = !flags.yes && canSettle(context);
+  const first = { request, plan: await previewChanges(request) };
+  showPlan(context, first.plan);
+  const { request: agreed, plan } = canAsk
+    ? await settleRequest(context, first)
+    : { ...first, request: { ...request, shown: first.plan.shown } };
   // What stands in the way is told by apply itself, all of it.
   if (plan.problems.length === 0) {
-    if (deletesMany(plan) && !flags.allowMassDelete) await askAboutDeletions(context, plan, canAsk === true);
+    if (deletesMany(plan) && !flags.allowMassDelete) await askAboutDeletions(context, plan, canAsk);
     const count = plan.actions.length;
     const what = count === 1 ? 'this change' : `these ${count} changes`;
     const question = `Write ${what} to ${showPath(request.project)}?`;
     if (count > 0 && !(await confirm(context, question, flags.yes === true))) return undefined;
   }
-  return { ...agreed, shown: plan.shown };
+  return agreed;
 }
 
 /** `--yes` does not speak for many deletions: it is often there by habit. */
@@ -124,25 +119,6 @@ async function askAboutDeletions(context: Context, plan: ApplyPreview, canAsk: b
   throw new SafeCoderError('apply/refused', `This would delete ${count} files.`, {
     hint: 'Nothing was changed. Look at them with --dry-run; --allow-mass-delete lets it happen.',
   });
-}
-
-/** The decisions with what was chosen about conflicts; a conflict may be named by a renamed file's old path. */
-function withSettled(
-  { items, decisions }: ApplyRequest,
-  settled: Awaited<ReturnType<typeof settleConflicts>>,
-): Decision[] {
-  const sources = new Map(items.map(({ change }) => [change.path as string, change.from]));
-  return decisions.map((decision) => {
-    const from = sources.get(decision.path);
-    const choice = settled.get(decision.path as RelPath) ?? (from && settled.get(from));
-    return choice === undefined ? decision : { ...decision, ...choice };
-  });
-}
-
-function showPlan(context: Context, plan: ApplyPreview): void {
-  if (context.json) return;
-  context.err.write(`\n${formatPlan(plan, context.err.style)}`);
-  for (const warning of plan.warnings) context.err.write(`${context.err.style.red('!')} ${warning}\n`);
 }
 
 async function showDryRun(context: Context, request: ApplyRequest): Promise<ExitCode> {
@@ -167,12 +143,7 @@ function tell(context: Context, project: string, session: string, done: ApplyRes
   }
   if (done.unchanged.length > 0) context.err.write(`${done.unchanged.length} held these bytes already.\n`);
   tellApplied(context, project, session, done);
-  for (const path of done.marked)
-    context.err.write(
-      `${context.err.style.red('✗')} ${showPath(path)} holds conflict markers: settle them\n`,
-    );
-  const canChoose = done.conflicts.some(({ choices }) => choices.length > 0);
-  if (canChoose)
+  if (isSettleable(done))
     context.err.write('To settle conflicts: safe-coder apply --on-conflict mine|theirs|markers\n');
   return code;
 }
@@ -181,7 +152,27 @@ function isAccepted(decisions: readonly Decision[], item: ReviewItem): boolean {
   return decisions.some(({ path, decision }) => path === item.change.path && decision !== 'reject');
 }
 
-function decide(items: readonly ReviewItem[], tree: string, flags: ApplyFlags): Decision[] {
+/** What was decided in a review of this session; everything where nothing was. */
+async function asReviewed(
+  context: Context,
+  { session, ledger }: OpenedStoredSession,
+  { items, signal }: ApplyRequest,
+  tree: string,
+): Promise<readonly Decision[]> {
+  const { id, folder } = { id: session.record.id, folder: session.folder };
+  const { decisions } = await openReview(context, { id, folder, ledger, items, tree, signal });
+  if (decisions.length === 0) return decideAll(items, 'all');
+  if (!context.json) context.err.write("As reviewed; everything instead: --accept '**'\n");
+  return decisions;
+}
+
+/** Undefined without a flag that says what is meant. */
+async function decideByFlags(
+  request: ApplyRequest,
+  tree: string,
+  flags: ApplyFlags,
+): Promise<readonly Decision[] | undefined> {
+  const { items } = request;
   if (flags.decisions !== undefined) {
     const file = parseDecisions(readDecisions(flags.decisions), flags.decisions);
     if (file.tree !== undefined && file.tree !== tree) {
@@ -201,7 +192,7 @@ function decide(items: readonly ReviewItem[], tree: string, flags: ApplyFlags): 
       ...(flags.reject ? { reject: flags.reject } : {}),
     });
   }
-  return decideAll(items, flags.safe ? 'safe' : 'all');
+  return flags.safe ? decideSafe(request) : undefined;
 }
 
 /** What the session's entries name as not in the ledger. */

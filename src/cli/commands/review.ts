@@ -30,6 +30,7 @@ import {
   type ReviewRequest,
   reviewChanges,
 } from '../review-changes.ts';
+import { withoutConflicts } from '../settle-request.ts';
 import { createFace } from '../start-session.ts';
 import { type OpenedStoredSession, openStored } from '../stored-session.ts';
 import { apply as applyStored } from './apply.ts';
@@ -136,7 +137,10 @@ async function decideByFlags(
       context.err.write(`Nothing was applied. To look and apply: safe-coder review ${id.slice(0, 8)}\n`);
     return EXIT.done;
   }
-  const decisions = flags.apply === 'all' ? state.decisions : withoutRisk(state);
+  const decisions =
+    flags.apply === 'all'
+      ? state.decisions
+      : await withoutConflicts(applyRequestOf(context, stored, request, withoutRisk(state)));
   const landing = decisions.filter(({ decision }) => decision !== 'reject').length;
   if (landing === 0) {
     if (!context.json) context.err.write('Nothing is accepted, nothing was applied.\n');
@@ -268,11 +272,11 @@ async function apply(
     await storedWriting(context),
   );
   if (context.json) {
-    const { applied, conflicts, refused, unchanged } = done;
+    const { applied, conflicts, marked, refused, unchanged } = done;
     context.out.write(
-      `${toInertJson({ type: 'applied', at: new Date().toISOString(), session: record.id, applied, unchanged, conflicts, refused })}\n`,
+      `${toInertJson({ type: 'applied', at: new Date().toISOString(), session: record.id, applied, unchanged, conflicts, marked, refused })}\n`,
     );
-    return conflicts.length > 0 ? EXIT.conflict : EXIT.done;
+    return conflicts.length + marked.length > 0 ? EXIT.conflict : EXIT.done;
   }
   return tellApplied(context, record.project, record.id, done);
 }
