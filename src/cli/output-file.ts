@@ -18,7 +18,7 @@ export async function writeOutputFile(
   const path = resolve(name) as HostPath;
   const temporary = join(dirname(path), `.safe-coder-${randomBytes(6).toString('hex')}`) as HostPath;
   try {
-    if (!options.force) refuseTaken(path);
+    refuseTaken(path, options.force);
     await write(temporary);
     if (options.force) renameSync(temporary, path);
     else linkSync(temporary, path);
@@ -52,8 +52,20 @@ function writeAll(fd: number, bytes: Buffer): void {
 }
 
 /** Before the work, so that nobody waits for it in vain; the name is taken without a race at the end. */
-function refuseTaken(path: HostPath): void {
-  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw taken(path);
+function refuseTaken(path: HostPath, isForced: boolean): void {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there === undefined) return;
+  if (!isForced) throw taken(path);
+  // Replacing a device, a pipe, a folder or a link would take something else away than a file.
+  if (!there.isFile()) {
+    throw new SafeCoderError(
+      'usage/bad-argument',
+      `${showPath(path)} is no ordinary file: it is not replaced.`,
+      {
+        hint: 'Name another file with --output.',
+      },
+    );
+  }
 }
 
 function taken(path: HostPath): SafeCoderError {

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Backend } from '../backends/backend.ts';
 import type { QemuBackend } from '../backends/qemu/qemu-backend.ts';
-import { isSafeCoderError, SafeCoderError } from '../base/errors.ts';
+import { isSafeCoderError, SafeCoderError, toSafeCoderError } from '../base/errors.ts';
 import type { EventBody, SafeCoderEvent } from '../base/events.ts';
 import { type HostPath, showPath } from '../base/path-bytes.ts';
 import { keepAllowed } from '../config/keep-allowed.ts';
@@ -74,7 +74,7 @@ export async function startSession(context: Context, shown: Face, options: Start
       onEvent: shown.show,
       environment: context.environment,
       ...(options.askNetwork === undefined ? {} : { askNetwork: options.askNetwork }),
-      keepNetwork: (rule: EgressRule) => keepAllowed(context.userFile, showEgressRule(rule)),
+      keepNetwork: (rule: EgressRule) => keepRule(context, shown, rule),
       signal: options.signal,
     };
     if (options.stored) return await Session.resume(common, options.stored);
@@ -82,6 +82,22 @@ export async function startSession(context: Context, shown: Face, options: Start
     return await Session.start({ ...common, face, title, project });
   } catch (error) {
     throw withCacheHint(error, context.directories.cache);
+  }
+}
+
+/** The answer holds for this session in any case. */
+function keepRule(context: Context, shown: Face, rule: EgressRule): void {
+  try {
+    keepAllowed(context.userFile, showEgressRule(rule));
+  } catch (error) {
+    const message = `The host is allowed for this session only: ${toSafeCoderError(error).message}`;
+    shown.show({
+      type: 'warning',
+      code: 'egress/not-kept',
+      message,
+      at: new Date().toISOString(),
+      session: '',
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { HostPath } from '../../../src/base/path-bytes.ts';
@@ -18,6 +18,17 @@ describe('a host that is allowed for good', () => {
     expect(text.match(/a\.test/g)).toHaveLength(1);
     expect(text).toContain('b.test:8443');
     expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it('is written through a link, and into nothing but a file', () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'real.jsonc'), '{}');
+    symlinkSync('real.jsonc', join(folder, 'config.jsonc'));
+    keepAllowed(join(folder, 'config.jsonc') as HostPath, 'a.test');
+    expect(lstatSync(join(folder, 'config.jsonc')).isSymbolicLink()).toBe(true);
+    expect(readFileSync(join(folder, 'real.jsonc'), 'utf8')).toContain('a.test');
+    mkdirSync(join(folder, 'directory'));
+    expect(() => keepAllowed(join(folder, 'directory') as HostPath, 'a.test')).toThrow(/is no file/);
   });
 
   it('makes the file where there is none', () => {
