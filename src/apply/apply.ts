@@ -119,9 +119,9 @@ async function attempts(
       if (found.ready.length === 0) return result;
       const [problem, ...more] = found.problems;
       if (problem) throw problemsError([problem, ...more]);
-      const { id, kept } = await run(context, reverses === undefined ? init : { ...init, reverses }, found);
+      const { id, notes } = await run(context, reverses === undefined ? init : { ...init, reverses }, found);
       result.record = id;
-      result.warnings.push(...kept.map((name) => `Something unexpected was kept as ${showPath(name)}.`));
+      result.warnings.push(...notes);
       return result;
     } catch (error) {
       if (!(error instanceof HostChangedError)) throw error;

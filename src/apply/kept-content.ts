@@ -87,14 +87,25 @@ function readFileAt(path: Buffer, take: (chunk: Uint8Array) => void): void {
 /** One kept content, checked. Throws `session/damaged` when it is not there or not what it was. */
 export function readKept(file: HostPath, ranges: readonly KeptRange[], sha256: string): Buffer {
   const range = ranges.find((each) => each.sha256 === sha256);
-  const bytes = range === undefined ? undefined : readRange(file, range);
+  const hint =
+    'Nothing was changed. What the project held before this session can also be read with "safe-coder diff".';
+  let bytes: Buffer | undefined;
+  try {
+    bytes = range === undefined ? undefined : readRange(file, range);
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno === undefined) throw cause;
+    const gone = errno === 'ENOENT' ? 'gone: it was given back to the disk' : `not readable (${errno})`;
+    throw new SafeCoderError('session/damaged', `What was kept for undo in ${file} is ${gone}.`, {
+      cause,
+      hint,
+    });
+  }
   if (bytes && createHash('sha256').update(bytes).digest('hex') === sha256) return bytes;
   throw new SafeCoderError(
     'session/damaged',
     `The content ${sha256.slice(0, 12)} kept in ${file} is damaged.`,
-    {
-      hint: 'Nothing was changed. What the project held before this session can also be read with "safe-coder show".',
-    },
+    { hint },
   );
 }
 

@@ -4,8 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fsyncSync, openSync } from 'node:fs';
-import { errnoOf, SafeCoderError } from '../base/errors.ts';
-import type { RelPath } from '../base/path-bytes.ts';
+import { errnoOf, isSafeCoderError, SafeCoderError } from '../base/errors.ts';
+import { type RelPath, showPath } from '../base/path-bytes.ts';
 import { SYNC_EACH_LIMIT, settleFolder, settleNames } from './durability.ts';
 import { foldersAbove } from './folders.ts';
 import { HostChangedError } from './host-changed.ts';
@@ -45,13 +45,13 @@ export function stepCounter(beforeStep: RunOptions['beforeStep']): (name: string
 /**
  * Does what preflight found ready, all of it or nothing. Throws {@link HostChangedError} when the host changed since, after
  * everything was put back. Any other error also leaves the project as it was; if even that fails, the journal stays and
- * the next start finishes the way back. Returns the record's id and notes about files that were kept in the stage.
+ * the next start finishes the way back. Returns the record's id and notes about what is left to do or was kept.
  */
 export async function run(
   context: RunContext,
   init: RunInit,
   preflight: Preflight,
-): Promise<{ id: string; kept: string[] }> {
+): Promise<{ id: string; notes: string[] }> {
   const { root, store, before } = context;
   const syncEach = preflight.ready.length <= SYNC_EACH_LIMIT;
   const record = makeRecord(root, init, preflight);
@@ -64,7 +64,6 @@ export async function run(
   const journal: Journal = { state: 'working', stage: Stage.newName(), record };
   before('journal');
   store.writeJournal(journal);
-  const notes: string[] = [];
   try {
     before('stage');
     using stage = Stage.create(root, journal.stage);
@@ -79,9 +78,20 @@ export async function run(
     goBack(context, journal, error);
     throw error;
   }
-  await emptyStage(root, journal.stage);
-  notes.push(...finish(context, { ...journal, state: 'committed' }));
-  return { id: record.id, kept: notes };
+  // From here on it is done. What can't be tidied now is tidied at the next start, which finds the journal.
+  try {
+    await emptyStage(root, journal.stage);
+    const kept = finish(context, { ...journal, state: 'committed' });
+    return {
+      id: record.id,
+      notes: kept.map((name) => `Something unexpected was kept as ${showPath(name)}.`),
+    };
+  } catch (error) {
+    const why = errnoOf(error);
+    if (why === undefined && !isSafeCoderError(error)) throw error;
+    const message = `Everything was written, but the record of it could not be (${why ?? String(error)}): the next start makes up for it.`;
+    return { id: record.id, notes: [message] };
+  }
 }
 
 /** Everything after the point of no return: the record, then the traces. */

@@ -84,27 +84,35 @@ export class StateStore {
 
   /** What was done in a session, oldest first. */
   records(session: string): ApplyRecord[] {
-    let names: string[];
+    return this.#recordNames(session).map((name) => {
+      const file = join(this.#session(session), 'applied', name);
+      try {
+        return readJson(file, recordSchema);
+      } catch (error) {
+        throw errnoOf(error) === 'ENOENT' ? damaged(file, error) : error;
+      }
+    });
+  }
+
+  /** Keeps a record after those that are there, damaged ones too; one that is there already is not kept twice. */
+  addRecord(record: ApplyRecord): void {
+    const folder = join(this.#session(record.session), 'applied');
+    const names = this.#recordNames(record.session);
+    if (names.some((name) => isRecord(join(folder, name), record.id))) return;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const next = Number.parseInt(names.at(-1) ?? '0', 10) + 1;
+    writeJsonDurably(join(folder, `${String(next).padStart(6, '0')}.json`), record);
+    fsyncFolder(dirname(folder));
+  }
+
+  #recordNames(session: string): string[] {
     try {
-      names = readdirSync(join(this.#session(session), 'applied'));
+      const names = readdirSync(join(this.#session(session), 'applied'));
+      return names.filter((name) => /^\d{6}\.json$/.test(name)).sort();
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return [];
       throw error;
     }
-    return names
-      .filter((name) => /^\d{6}\.json$/.test(name))
-      .sort()
-      .map((name) => readJson(join(this.#session(session), 'applied', name), recordSchema));
-  }
-
-  /** Keeps a record; one that is there already is not kept twice. */
-  addRecord(record: ApplyRecord): void {
-    const known = this.records(record.session);
-    if (known.some((other) => other.id === record.id)) return;
-    const folder = join(this.#session(record.session), 'applied');
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    writeJsonDurably(join(folder, `${String(known.length + 1).padStart(6, '0')}.json`), record);
-    fsyncFolder(dirname(folder));
   }
 
   /** The file of the old contents that a record keeps; its folder is made when missing. */
@@ -132,14 +140,30 @@ export class StateStore {
   }
 }
 
-function readJson<T>(file: string, schema: z.ZodType<T>): T {
-  const text = readFileSync(file, 'utf8');
+/** Whether a file holds the record of that id; a damaged one holds none. */
+function isRecord(file: string, id: string): boolean {
   try {
-    return schema.parse(JSON.parse(text));
+    return readJson(file, recordSchema).id === id;
   } catch (error) {
-    throw new SafeCoderError('session/damaged', `${file} can't be understood.`, {
-      cause: error,
-      hint: 'It was written by another version of Safe Coder, or by hand. Move it away to go on without it.',
-    });
+    if (isSafeCoderError(error, 'session/damaged') || errnoOf(error) === 'ENOENT') return false;
+    throw error;
   }
+}
+
+/** Throws ENOENT as it comes: callers tell a file that is not there from one that is damaged. */
+function readJson<T>(file: string, schema: z.ZodType<T>): T {
+  try {
+    return schema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (error) {
+    throw errnoOf(error) === 'ENOENT' ? error : damaged(file, error);
+  }
+}
+
+function damaged(file: string, cause: unknown): SafeCoderError {
+  const errno = errnoOf(cause);
+  const what = errno === undefined ? "can't be understood" : `can't be read (${errno})`;
+  return new SafeCoderError('session/damaged', `${file} ${what}.`, {
+    cause,
+    hint: 'It was written by another version of Safe Coder, or changed. Move it away to go on without it.',
+  });
 }

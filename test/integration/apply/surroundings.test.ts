@@ -8,6 +8,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -54,6 +55,26 @@ describe.skipIf(!canMount)('apply on a full disk (needs root and mount)', () => 
     writeFileSync(join(project.stateDir, 'ballast'), 'b'.repeat(30_000));
     const plan = { items: planItems(before, after) };
     await expect(applyPlan({ ...project, plan })).rejects.toMatchObject({ code: 'environment/disk-full' });
+    expect(readTree(project.root)).toEqual(before);
+  });
+
+  it('does not call undone what was done, when only the record of it has no room', async () => {
+    const [before, after]: [Tree, Tree] = [{ a: 'old', gone: 'x' }, { a: 'new', b: 'b' }];
+    const project = makeProject(before, after);
+    mountSmall(project.stateDir, '1m');
+    const beforeStep = (_: number, name: string) => {
+      if (name === 'record') fillUp(project.stateDir);
+    };
+    const plan = { items: planItems(before, after) };
+    const result = await applyPlan({ ...project, plan, beforeStep });
+    expect(result.warnings).toEqual([expect.stringContaining('next start')]);
+    expect(readTree(project.root)).toMatchObject(after);
+    for (const name of readdirSync(project.stateDir)) {
+      if (name.startsWith('.fill')) rmSync(join(project.stateDir, name));
+    }
+    expect(await recover({ stateDir: project.stateDir })).toMatchObject([{ outcome: 'finished' }]);
+    expect(readTree(project.root)).toEqual(after);
+    await undo(project);
     expect(readTree(project.root)).toEqual(before);
   });
 

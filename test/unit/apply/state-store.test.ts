@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { HostRoot } from '../../../src/apply/host-root.ts';
@@ -26,6 +26,33 @@ describe('StateStore', () => {
     expect(readdirSync(folder)).toEqual(['000001.json', '000002.json']);
     expect(statSync(join(folder, '000001.json')).mode & 0o777).toBe(0o600);
     expect(statSync(folder).mode & 0o777).toBe(0o700);
+  });
+
+  it('never writes over a record, also when an earlier one was moved away or is damaged', () => {
+    const state = temporaryFolder();
+    const store = new StateStore(state);
+    const ids = ['1', '2', '3', '4'].map((digit) => digit.repeat(16));
+    const [one, two, three, four] = ids.map(record) as [ApplyRecord, ApplyRecord, ApplyRecord, ApplyRecord];
+    for (const each of [one, two]) store.addRecord(each);
+    const folder = join(state, 'sessions/s/apply/applied');
+    rmSync(join(folder, '000001.json'));
+    store.addRecord(three);
+    expect(store.records('s')).toEqual([two, three]);
+    writeFileSync(join(folder, '000002.json'), '{');
+    for (const each of [three, four]) store.addRecord(each);
+    expect(readdirSync(folder)).toEqual(['000002.json', '000003.json', '000004.json']);
+    expect(() => store.records('s')).toThrow(expect.objectContaining({ code: 'session/damaged' }));
+  });
+
+  it('calls a record damaged that is no file', () => {
+    const state = temporaryFolder();
+    const store = new StateStore(state);
+    const folder = join(state, 'sessions/s/apply/applied');
+    mkdirSync(join(folder, '000001.json'), { recursive: true });
+    expect(() => store.records('s')).toThrow(expect.objectContaining({ code: 'session/damaged' }));
+    rmSync(join(folder, '000001.json'), { recursive: true });
+    symlinkSync('nowhere', join(folder, '000001.json'));
+    expect(() => store.records('s')).toThrow(expect.objectContaining({ code: 'session/damaged' }));
   });
 
   it('reads its journal back, and has none when it was removed', () => {
@@ -88,8 +115,9 @@ describe('kept contents', () => {
     for (const text of ['one', 'two', '']) {
       expect(readKept(file, ranges, side(text).sha256).toString()).toBe(text);
     }
-    expect(() => readKept(file, ranges, side('never').sha256)).toThrow(
-      expect.objectContaining({ code: 'session/damaged' }),
-    );
+    const damaged = expect.objectContaining({ code: 'session/damaged' });
+    expect(() => readKept(file, ranges, side('never').sha256)).toThrow(damaged);
+    rmSync(file);
+    expect(() => readKept(file, ranges, side('one').sha256)).toThrow(damaged);
   });
 });
