@@ -96,6 +96,7 @@ async function findMissing(bwrap: string | undefined): Promise<BackendMissing | 
         '0',
         '--cap-add',
         'CAP_SYS_ADMIN',
+        ...['--cap-add', 'CAP_DAC_OVERRIDE'],
       ],
       ...['--ro-bind', '/', '/', '--tmpfs', '/mnt', '--chdir', '/', '--setenv', 'PATH', SYSTEM_PATH],
       ...['sh', '-c', TRY_SCRIPT.replaceAll('/s/', '/mnt/')],
@@ -104,7 +105,7 @@ async function findMissing(bwrap: string | undefined): Promise<BackendMissing | 
   );
   if (exitCode === 0) return undefined;
   return {
-    reason: `A container can't be made here: ${stderr.trim().split('\n').at(-1) ?? `bwrap ended with ${exitCode}`}.`,
+    reason: `A container can't be made here: ${stderr.trim().split('\n')[0] ?? `bwrap ended with ${exitCode}`}.`,
     mend: 'It needs user namespaces for everybody (sysctl kernel.unprivileged_userns_clone=1) and a kernel from 6.6 on. A virtual machine needs neither: --isolation vm.',
   };
 }
