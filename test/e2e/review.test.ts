@@ -243,6 +243,22 @@ describe('review by flags', () => {
     });
   });
 
+  it('is what apply goes by when it is told nothing else', async () => {
+    const { run, project, read } = await setUp();
+    await run(['review', '--accept', 'b.txt', '--reject', 'Makefile']);
+    const done = await run(['apply', '--yes', '--json']);
+    expect(jsonLines(done.stdout).at(-1)).toMatchObject({ type: 'applied', applied: ['b.txt'] });
+    const again = await run(['apply', '--yes']);
+    expect([again.code, again.stderr]).toEqual([
+      0,
+      expect.stringMatching(/As reviewed[\s\S]*nothing to apply/),
+    ]);
+    expect(existsSync(join(project, 'Makefile'))).toBe(false);
+    expect((await run(['apply', '--yes', '--accept', '**'])).code).toBe(0);
+    expect(read('a.txt')).toContain('LINE 3');
+    expect(existsSync(join(project, 'Makefile'))).toBe(true);
+  });
+
   it('applies what is safe, and leaves what carries a risk', async () => {
     const { run, project, read } = await setUp();
     const done = await run(['review', '--apply', 'safe', '--yes', '--json']);
