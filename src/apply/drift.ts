@@ -3,7 +3,7 @@
  * person chose is done where they can't. A merge is bound to the host's bytes that went into it.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import type { RelPath } from '../base/path-bytes.ts';
 import { merge3 } from '../diff/merge3.ts';
 import { HostChangedError } from './host-changed.ts';
@@ -188,7 +188,7 @@ export function readMine(root: HostRoot, path: RelPath, mine: HostEntry): Buffer
       constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK,
     );
     try {
-      forEachChunk(fd, (chunk) => chunks.push(Buffer.from(chunk)));
+      forEachChunk(fd, fstatSync(fd).size, (chunk) => chunks.push(Buffer.from(chunk)));
     } finally {
       closeSync(fd);
     }

@@ -11,10 +11,13 @@ export function foldersToCreate(
   known: ReadonlyMap<RelPath, Folder> | undefined,
 ): Folder[] {
   const missing = new Map<RelPath, Folder>();
+  const seen = new Set<RelPath>();
   for (const step of steps) {
     if (step.new === undefined) continue;
     for (const folder of foldersAbove(step.path)) {
-      if (missing.has(folder) || root.directory(folder) !== undefined) continue;
+      if (seen.has(folder)) continue;
+      seen.add(folder);
+      if (root.directory(folder) !== undefined) continue;
       missing.set(folder, known?.get(folder) ?? { path: folder });
     }
   }

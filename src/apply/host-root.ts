@@ -1,12 +1,14 @@
 /**
  * The project's root, opened once. Every access walks from this handle one component at a time and never through a
- * symlink or onto another file system, so that no swap of a parent can lead out of the project.
+ * symlink or onto another file system, so that no swap of a parent can lead out of the project. Folders stay open for the
+ * next access, which takes one only where its name still leads to it.
  */
 import { type BigIntStats, lstatSync, readdirSync, realpathSync } from 'node:fs';
 import { DirectoryHandle } from '../base/directory-handle.ts';
 import { errnoOf, SafeCoderError } from '../base/errors.ts';
 import { decodePath, type HostPath, type RelPath, showPath } from '../base/path-bytes.ts';
 import { type HostState, type ObjectFormat, readEntry } from './host-state.ts';
+import { OpenFolders } from './open-folders.ts';
 
 /** Identity of a directory, as text because it is kept in JSON. */
 export interface RootId {
@@ -29,6 +31,8 @@ export class BlockedError extends Error {
 export class HostRoot implements Disposable {
   readonly path: HostPath;
   readonly handle: DirectoryHandle;
+  readonly #folders = new OpenFolders();
+  #uses = 0;
 
   private constructor(path: HostPath, handle: DirectoryHandle) {
     this.path = path;
@@ -73,16 +77,21 @@ export class HostRoot implements Disposable {
   }
 
   #descend<T>(parts: string[], use: (directory: DirectoryHandle) => T): T {
-    let current = this.handle;
+    this.#uses += 1;
     try {
+      let current = this.handle;
+      let path = '';
       for (const [depth, part] of parts.entries()) {
-        const next = this.#step(current, part, depth);
-        if (current !== this.handle) current[Symbol.dispose]();
+        path += `/${part}`;
+        const next = this.#folders.find(path, current, part) ?? this.#step(current, part, depth);
+        this.#folders.keep(path, next);
         current = next;
       }
       return use(current);
     } finally {
-      if (current !== this.handle) current[Symbol.dispose]();
+      this.#uses -= 1;
+      // Further out somebody may be at work in any of them.
+      if (this.#uses === 0) this.#folders.trim();
     }
   }
 
@@ -141,6 +150,7 @@ export class HostRoot implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#folders[Symbol.dispose]();
     this.handle[Symbol.dispose]();
   }
 }

@@ -82,7 +82,7 @@ function readFileEntry(path: Buffer, format: ObjectFormat): HostState {
     const stat = fstatSync(fd, { bigint: true });
     if (!stat.isFile()) return { kind: 'special', what: describe(stat) };
     const hashes = new ContentHashes(format, Number(stat.size));
-    const read = forEachChunk(fd, (chunk) => hashes.update(chunk));
+    const read = forEachChunk(fd, Number(stat.size), (chunk) => hashes.update(chunk));
     if (read !== Number(stat.size)) return { kind: 'special', what: 'a file that is being written' };
     return {
       kind: 'file',
@@ -96,9 +96,11 @@ function readFileEntry(path: Buffer, format: ObjectFormat): HostState {
   }
 }
 
-/** Hands the file's bytes on in pieces that are valid during the call only; returns how many there were. */
-export function forEachChunk(fd: number, take: (chunk: Buffer) => void): number {
-  const { size } = fstatSync(fd);
+/**
+ * Hands the bytes of a file of that size on in pieces that are valid during the call only; returns how many there were, also
+ * when it grew meanwhile.
+ */
+export function forEachChunk(fd: number, size: number, take: (chunk: Buffer) => void): number {
   const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, size + 1));
   let total = 0;
   for (;;) {
@@ -106,6 +108,8 @@ export function forEachChunk(fd: number, take: (chunk: Buffer) => void): number 
     if (count === 0) return total;
     total += count;
     take(buffer.subarray(0, count));
+    // There was room for more, and no more came.
+    if (total === size && count < buffer.length) return total;
   }
 }
 

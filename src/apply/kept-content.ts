@@ -3,7 +3,7 @@
  * files costs one file's sync. Each is found by the SHA-256 of its bytes.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fsyncSync, openSync, readlinkSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, fsyncSync, openSync, readlinkSync, readSync } from 'node:fs';
 import { errnoOf, SafeCoderError } from '../base/errors.ts';
 import type { HostPath, RelPath } from '../base/path-bytes.ts';
 import { HostChangedError } from './host-changed.ts';
@@ -78,7 +78,7 @@ function isAnotherKind(error: unknown): boolean {
 function readFileAt(path: Buffer, take: (chunk: Uint8Array) => void): void {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    forEachChunk(fd, take);
+    forEachChunk(fd, fstatSync(fd).size, take);
   } finally {
     closeSync(fd);
   }

@@ -51,8 +51,9 @@ export async function refuseNames(
       refusals.set(path as RelPath, `its name collides with ${showPath(other)}`);
   }
   const added = intents.filter((i) => i.target !== undefined && i.expected === undefined);
+  const listings = new Listings(root);
   for (const { path } of added) {
-    const sibling = refusals.has(path) ? undefined : siblingLike(root, path, removals);
+    const sibling = refusals.has(path) ? undefined : siblingLike(listings, path, removals);
     if (sibling !== undefined) refusals.set(path, `its name collides with ${showPath(sibling)}`);
   }
   return refusals;
@@ -80,18 +81,39 @@ function fits(root: HostRoot, name: string): boolean {
   }
 }
 
+/** Names of folders, each read and folded once. */
+class Listings {
+  readonly root: HostRoot;
+  readonly #known = new Map<string, { names: Set<string>; byKey: Map<string, string> }>();
+
+  constructor(root: HostRoot) {
+    this.root = root;
+  }
+
+  of(folder: RelPath | ''): { names: ReadonlySet<string>; byKey: ReadonlyMap<string, string> } {
+    const known = this.#known.get(folder);
+    if (known !== undefined) return known;
+    const listing = { names: new Set(this.root.names(folder)), byKey: new Map<string, string>() };
+    for (const name of listing.names) {
+      const key = collisionKey(name);
+      if (!listing.byKey.has(key)) listing.byKey.set(key, name);
+    }
+    this.#known.set(folder, listing);
+    return listing;
+  }
+}
+
 /** A name beside the path, or beside a folder above it, that a file system which folds case would take for the same. */
-function siblingLike(root: HostRoot, path: RelPath, removals: ReadonlySet<RelPath>): string | undefined {
+function siblingLike(listings: Listings, path: RelPath, removals: ReadonlySet<RelPath>): string | undefined {
   const parts = path.split('/');
   for (const [depth, part] of parts.entries()) {
     const folder = parts.slice(0, depth).join('/') as RelPath | '';
-    const names = root.names(folder);
-    if (names.includes(part)) continue;
-    const key = collisionKey(part);
-    const rival = names.find((name) => collisionKey(name) === key);
+    const { names, byKey } = listings.of(folder);
+    if (names.has(part)) continue;
+    const rival = byKey.get(collisionKey(part));
     if (rival === undefined) return undefined;
     const rivalPath = (folder === '' ? rival : `${folder}/${rival}`) as RelPath;
-    if (removals.has(rivalPath) || isEmptiedBy(root, rivalPath, removals)) return undefined;
+    if (removals.has(rivalPath) || isEmptiedBy(listings.root, rivalPath, removals)) return undefined;
     return rivalPath;
   }
   return undefined;

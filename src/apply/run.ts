@@ -15,7 +15,7 @@ import type { ApplyRecord, Journal, Step } from './journal.ts';
 import { ContentKeeper, readKept } from './kept-content.ts';
 import { type Progress, paced, pacer } from './pace.ts';
 import type { Preflight } from './preflight.ts';
-import { emptyStage, removeStage, Stage } from './stage.ts';
+import { emptyStage, type Owner, removeStage, Stage } from './stage.ts';
 import type { StateStore } from './state-store.ts';
 import { ownerFor, publish, revert, type Work } from './transaction.ts';
 
@@ -179,6 +179,7 @@ async function stageNew(
   syncEach: boolean,
 ): Promise<void> {
   const pace = pacer(context, 'stage', steps.length);
+  const owners = new Map<RelPath | '', Owner | undefined>();
   for (const [at, step] of steps.entries()) {
     await pace();
     const { new: side, intent } = step;
@@ -188,7 +189,7 @@ async function stageNew(
     const owner =
       side.uid !== undefined && side.gid !== undefined
         ? { uid: side.uid, gid: side.gid }
-        : newOwner(context.root, step.path);
+        : newOwner(context.root, step.path, owners);
     stage.write(`n${at}`, side, bytes, owner, { sync: syncEach });
   }
   if (!syncEach) {
@@ -200,11 +201,20 @@ async function stageNew(
   }
 }
 
-/** The owner for a new file: that of the nearest folder above it that exists. */
-function newOwner(root: HostRoot, path: RelPath) {
-  const nearest = foldersAbove(path).findLast((folder) => root.directory(folder) !== undefined) ?? '';
+/** The owner for a new file: that of the nearest folder above it that exists. Each folder is asked once. */
+function newOwner(
+  root: HostRoot,
+  path: RelPath,
+  known: Map<RelPath | '', Owner | undefined>,
+): Owner | undefined {
+  const above = foldersAbove(path);
+  const parent = above.at(-1) ?? '';
+  if (known.has(parent)) return known.get(parent);
+  const nearest = above.findLast((folder) => root.directory(folder) !== undefined) ?? '';
   try {
-    return root.inside(nearest, ownerFor);
+    const owner = root.inside(nearest, ownerFor);
+    known.set(parent, owner);
+    return owner;
   } catch (error) {
     throw error instanceof BlockedError ? new HostChangedError(path) : error;
   }

@@ -12,6 +12,8 @@ export class DirectoryHandle implements Disposable {
   readonly fd: number;
   readonly dev: bigint;
   readonly ino: bigint;
+  /** When it was opened. */
+  readonly mode: bigint;
   #isOpen = true;
 
   private constructor(fd: number) {
@@ -19,6 +21,7 @@ export class DirectoryHandle implements Disposable {
     const stat = fstatSync(fd, { bigint: true });
     this.dev = stat.dev;
     this.ino = stat.ino;
+    this.mode = stat.mode;
   }
 
   /** Opens a directory by path. The last component must not be a symlink; those before it are followed. */
