@@ -119,8 +119,11 @@ struct cgroup_usage cgroup_read_usage(int group)
         u.peak_memory = strtoull(text, NULL, 10);
     u.cpu_us = read_keyed(group, "cpu.stat", "usage_usec");
     u.was_killed_for_memory = read_keyed(group, "memory.events", "oom_kill") > 0;
+    u.was_refused_processes = cgroup_count_refusals(group) > 0;
     return u;
 }
+
+uint64_t cgroup_count_refusals(int group) { return read_keyed(group, "pids.events", "max"); }
 
 void cgroup_remove(int base, const char *name)
 {

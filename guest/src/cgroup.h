@@ -9,6 +9,7 @@ struct cgroup_usage {
     uint64_t peak_memory; /* 0: not known */
     uint64_t cpu_us;      /* 0: not known */
     bool was_killed_for_memory;
+    bool was_refused_processes; /* by its own limit, or by one above where the kernel counts that here */
 };
 
 /* Makes the group for all executions in the cgroup2 mounted at `path`. An open directory, or -1 with errno. */
@@ -22,6 +23,8 @@ int cgroup_create(int base, const char *name, uint32_t max_processes, uint64_t m
 int cgroup_enter(int group);
 void cgroup_kill(int group);
 struct cgroup_usage cgroup_read_usage(int group);
+/* How often a limit of processes was reached. Kernels from 6.11 on count that where the limit is, older ones where the fork was. */
+uint64_t cgroup_count_refusals(int group);
 /* Removes an empty group, waiting a little for it to become empty. */
 void cgroup_remove(int base, const char *name);
 /* Freezes or thaws everything below; waits until it is so, at most `deadline_ms`. 0, or -1 with errno. */

@@ -17,6 +17,7 @@
 #include "child.h"
 #include "confine.h"
 #include "path.h"
+#include "pid1.h"
 
 extern char **environ;
 
@@ -45,6 +46,13 @@ static char **strings_of(struct bytes all, uint16_t count)
         text += s.length + 1;
     }
     return list;
+}
+
+/* What the agent has over what it runs: see pid1_stand_above. */
+static void step_down(void)
+{
+    if (agent.is_pid1 && !pid1_step_down())
+        give_up('l', errno);
 }
 
 static void set_limits(uint32_t max_files)
@@ -78,6 +86,7 @@ _Noreturn void launch(const struct supervisor_parts *parts, int group, int statu
     setsid();
     if (group >= 0 && cgroup_enter(group) != 0)
         give_up('g', errno);
+    step_down();
     set_limits(s->max_files);
     set_descriptors(parts);
     if (child_become(s->uid, s->gid) != 0)

@@ -153,6 +153,8 @@ int main(int argc, char **argv)
     else
         open_as_process(argc, argv);
     raise_file_limit();
+    if (agent.is_pid1)
+        pid1_stand_above();
     if (signals.fd < 0 || !loop_open()) {
         say("cannot start: %s", strerror(errno));
         return 2;

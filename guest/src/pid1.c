@@ -30,6 +30,7 @@ enum {
     FILES_OF_EXECUTIONS = 65536,
     MOST_MOUNTS = 256,
     DYING_MS = 500,
+    NICE_OF_AGENT = -15,
 };
 
 static _Noreturn void give_up(const char *what, int code)
@@ -135,6 +136,20 @@ int pid1_start(void)
     load_modules();
     return find_port();
 }
+
+static bool write_oom_score(const char *score)
+{
+    owned_fd fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    return fd >= 0 && write(fd, score, strlen(score)) == (ssize_t)strlen(score);
+}
+
+void pid1_stand_above(void)
+{
+    if (setpriority(PRIO_PROCESS, 0, NICE_OF_AGENT) != 0 || !write_oom_score("-1000"))
+        say("cannot stand above what is run: %s", strerror(errno));
+}
+
+bool pid1_step_down(void) { return setpriority(PRIO_PROCESS, 0, 0) == 0 && write_oom_score("0"); }
 
 static void kill_everybody(void)
 {

@@ -61,7 +61,7 @@ enum { OPT_MAKE_PARENTS = 1, OPT_EXCLUSIVE = 2 }; /* WRITE */
 enum { OPT_RECURSIVE = 1 };                       /* REMOVE */
 enum { CHANGES_OVERLAY = 0, CHANGES_WALK = 1 };
 enum { FETCH_UNSTABLE = 1, FETCH_CUT = 2 };
-enum { END_KILLED_FOR_MEMORY = 1 };
+enum { END_KILLED_FOR_MEMORY = 1, END_REFUSED_PROCESSES = 2 };
 
 enum file_kind {
     KIND_FILE = 1,

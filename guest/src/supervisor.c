@@ -26,6 +26,7 @@ enum { KILL_DEADLINE_MS = 10000 };
 static struct supervisor_parts parts;
 static char group_name[32];
 static int group = -1;
+static uint64_t refusals_before;
 static pid_t main_process;
 static int main_status;
 static bool has_ended;   /* the main process, with main_status */
@@ -152,8 +153,10 @@ static _Noreturn void report_end(int64_t started_us)
     struct rusage r;
     struct cgroup_usage u = {0};
     getrusage(RUSAGE_CHILDREN, &r);
-    if (group >= 0)
+    if (group >= 0) {
         u = cgroup_read_usage(group);
+        u.was_refused_processes |= cgroup_count_refusals(parts.base) > refusals_before;
+    }
     uint64_t cpu_us = (uint64_t)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000 +
                       (uint64_t)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
     bool was_signalled = WIFSIGNALED(main_status);
@@ -162,7 +165,8 @@ static _Noreturn void report_end(int64_t started_us)
     struct writer w = writer_of(payload, sizeof payload);
     write_u8(&w, was_signalled);
     write_u8(&w, (uint8_t)code);
-    write_u8(&w, u.was_killed_for_memory ? END_KILLED_FOR_MEMORY : 0);
+    write_u8(&w, (uint8_t)((u.was_killed_for_memory ? END_KILLED_FOR_MEMORY : 0) |
+                          (u.was_refused_processes ? END_REFUSED_PROCESSES : 0)));
     write_u8(&w, 0);
     write_u64(&w, (uint64_t)(now_us() - started_us));
     write_u64(&w, u.cpu_us != 0 ? u.cpu_us : cpu_us);
@@ -184,6 +188,7 @@ static void open_group(const struct spawn_request *s)
 {
     if (parts.base < 0)
         return;
+    refusals_before = cgroup_count_refusals(parts.base);
     snprintf(group_name, sizeof group_name, "x%llu", (unsigned long long)parts.number);
     group = cgroup_create(parts.base, group_name, s->max_processes, s->max_memory);
     if (group < 0) {

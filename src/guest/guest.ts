@@ -35,6 +35,8 @@ export interface SpawnEnd {
   exitCode: number | undefined;
   signal: number | undefined;
   wasKilledForMemory: boolean;
+  /** A process could not be made because there were as many as there may be. */
+  wasRefusedProcesses: boolean;
   wallMs: number;
   cpuMs: number;
   peakMemoryBytes: number;

@@ -17,6 +17,8 @@ export interface SpawnEndRecord {
   exitCode: number | undefined;
   signal: number | undefined;
   wasKilledForMemory: boolean;
+  /** A process could not be made because there were as many as there may be. */
+  wasRefusedProcesses: boolean;
   wallMs: number;
   cpuMs: number;
   peakMemoryBytes: number;
@@ -27,12 +29,13 @@ export function readSpawnEnd(reader: ByteReader): SpawnEndRecord {
   const value = reader.u8();
   const flags = reader.u8();
   reader.reserved(1);
-  if (how > 1 || flags > 1) throw badFrame('an execution that ended in no known way');
+  if (how > 1 || flags > 3) throw badFrame('an execution that ended in no known way');
   if (how === 1 && (value < 1 || value > 64)) throw badFrame(`an execution ended by signal ${value}`);
   return {
     exitCode: how === 0 ? value : undefined,
     signal: how === 1 ? value : undefined,
-    wasKilledForMemory: flags === 1,
+    wasKilledForMemory: (flags & 1) !== 0,
+    wasRefusedProcesses: (flags & 2) !== 0,
     wallMs: reader.count() / 1000,
     cpuMs: reader.count() / 1000,
     peakMemoryBytes: reader.size(),

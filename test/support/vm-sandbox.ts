@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { onTestFinished } from 'vitest';
-import type { Launched } from '../../src/backends/backend.ts';
+import type { Launched, LaunchSpec } from '../../src/backends/backend.ts';
 import type { QemuBackend } from '../../src/backends/qemu/qemu-backend.ts';
 import type { HostPath } from '../../src/base/path-bytes.ts';
 import { openGuest } from '../../src/guest/client.ts';
@@ -21,13 +21,14 @@ export interface VmSandbox {
 export async function startVm(
   backend: QemuBackend = testQemu(),
   changeSetup: (operations: SetupOperation[]) => SetupOperation[] = (operations) => operations,
+  size: Partial<Pick<LaunchSpec, 'pids'>> = {},
 ): Promise<VmSandbox> {
   const folder = temporaryFolder();
   const runDir = `${folder}/run` as HostPath;
   mkdirSync(runDir, { mode: 0o700 });
   mkdirSync(`${folder}/project`);
   writeFileSync(`${folder}/project/a.txt`, 'content of a\n');
-  const spec = vmSpec(runDir, `${folder}/project` as HostPath);
+  const spec = { ...vmSpec(runDir, `${folder}/project` as HostPath), ...size };
   const launched = await backend.launch(spec, new AbortController().signal);
   onTestFinished(() => launched.end());
   const guest = await openGuest(launched.channel, { restored: launched.restored });

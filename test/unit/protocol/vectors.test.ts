@@ -114,7 +114,7 @@ function describeEnd(all: <T>(read: (reader: ByteReader) => T) => T, verb: strin
       const end = all(answers.readSpawnEnd);
       return (
         `how=${end.signal === undefined ? 0 : 1} code=${end.exitCode ?? end.signal} ` +
-        `endFlags=${yes(end.wasKilledForMemory)} wallUs=${Math.round(end.wallMs * 1000)} ` +
+        `endFlags=${Number(end.wasKilledForMemory) + 2 * Number(end.wasRefusedProcesses)} wallUs=${Math.round(end.wallMs * 1000)} ` +
         `cpuUs=${Math.round(end.cpuMs * 1000)} peakMemory=${end.peakMemoryBytes}`
       );
     }
