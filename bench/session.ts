@@ -6,60 +6,16 @@
  *   node bench/session.ts [--runs N]
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createQemuBackend } from '../src/backends/qemu/qemu-backend.ts';
-import type { HostPath } from '../src/base/path-bytes.ts';
-import { resolveDirectories } from '../src/config/directories.ts';
-import { defaults } from '../src/config/schema.ts';
-import { Session } from '../src/session/session.ts';
+import type { Session } from '../src/session/session.ts';
 import { median, printFigure } from './figure.ts';
+import { openBenchFolder, PROGRAM_ROOT } from './vm-session.ts';
 
 const { values } = parseArgs({ options: { runs: { type: 'string', default: '5' } } });
 const runs = Number(values.runs);
-const root = fileURLToPath(new URL('../', import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), 'sc-bench-')) as HostPath;
-const project = join(folder, 'project') as HostPath;
-mkdirSync(project);
-writeFileSync(join(project, 'a.txt'), 'a\n');
-// Images and saved states come from the user's own cache, made by "safe-coder setup".
-const { cache } = resolveDirectories(process.env, process.env.HOME ?? '/');
-const directories = {
-  cache,
-  state: join(folder, 'state') as HostPath,
-  config: join(folder, 'config') as HostPath,
-};
-for (const path of Object.values(directories)) mkdirSync(path, { recursive: true, mode: 0o700 });
-const rg = join(
-  dirname(createRequire(import.meta.url).resolve('@vscode/ripgrep-linux-x64/package.json')),
-  'bin/rg',
-);
-const backend = (useSavedStates: boolean) =>
-  createQemuBackend({
-    cacheDir: cache,
-    agentBinary: join(root, 'guest/build/safe-coder-guest') as HostPath,
-    rgBinary: rg as HostPath,
-    useSavedStates,
-  });
-const settings = { ...defaults, cpus: 1, memory: 512 * 2 ** 20, disk: 2 ** 30 };
-
-async function start(useSavedStates: boolean): Promise<Session> {
-  return Session.start({
-    face: 'exec',
-    title: 'bench',
-    project,
-    home: '/nonexistent' as HostPath,
-    directories,
-    settings,
-    backend: backend(useSavedStates),
-    onEvent: () => undefined,
-    signal: new AbortController().signal,
-  });
-}
+const bench = openBenchFolder();
+const start = (useSavedStates: boolean) => bench.start({ useSavedStates });
 
 /** Runs a command in the sandbox to its end. */
 async function run(
@@ -84,11 +40,7 @@ async function repeat(times: number, work: () => Promise<unknown>): Promise<numb
 }
 
 try {
-  await backend(true).prepare({
-    cpus: settings.cpus,
-    memoryBytes: settings.memory,
-    diskBytes: settings.disk,
-  });
+  await bench.prepare();
   const firstResult = (useSavedStates: boolean) => async () => {
     await using session = await start(useSavedStates);
     await run(session, ['true']);
@@ -161,12 +113,12 @@ try {
   const second = await timed(firstResult(true));
   printFigure('a second sandbox while one runs', second, 'the first', median(restored), { better: 'lower' });
   const help = await repeat(runs, async () =>
-    execFileSync(process.execPath, [join(root, 'dist/cli/main.js'), '--version']),
+    execFileSync(process.execPath, [join(PROGRAM_ROOT, 'dist/cli/main.js'), '--version']),
   );
   const node = await repeat(runs, async () => execFileSync(process.execPath, ['-e', '0']));
   printFigure('start of the command (--version)', median(help), 'node -e 0', median(node), {
     better: 'lower',
   });
 } finally {
-  rmSync(folder, { recursive: true, force: true });
+  bench[Symbol.dispose]();
 }
