@@ -4,7 +4,7 @@
  * place. What was said in between stays in the file, and can be gone back to in turn.
  */
 import { callsOf, synthesize } from '../agent/conversation.ts';
-import type { ConversationMessage } from '../providers/model.ts';
+import type { ConversationMessage, ToolResultPart } from '../providers/model.ts';
 
 /** The line of an entry. */
 export interface EntryMark {
@@ -34,6 +34,10 @@ interface Place {
 }
 
 const GONE_BACK = 'Not run: the session went back to the moment before this call.';
+const MISSING: ConversationMessage = {
+  role: 'user',
+  parts: [{ type: 'text', text: '[Safe Coder: a message that was here is lost.]' }],
+};
 const LOST = 'The result was lost. What the call did to the workspace is recorded, and still there.';
 
 export class ConversationLog {
@@ -80,10 +84,32 @@ export class ConversationLog {
   }
 
   #addMessage(message: ConversationMessage): void {
-    const parent = this.#place.tip;
-    if (message.role === 'tool' && parent) parent.answer = message;
-    if (message.role === 'user') this.#notes = [];
-    this.#place = { tip: { message, parent }, recorded: [] };
+    if (message.role === 'tool') this.#addAnswer(message.results);
+    else {
+      // Where a damaged line is missing, a provider still has to take what is around it.
+      this.#addAnswer([]);
+      const before = this.#place.tip?.message.role;
+      if (message.role === 'assistant' && (before === undefined || before === 'assistant'))
+        this.#append(MISSING);
+      if (message.role === 'user') this.#notes = [];
+      this.#append(message);
+    }
+  }
+
+  /** Answers the open calls, each once and in their order, from what there is; nothing when none is open. */
+  #addAnswer(results: readonly ToolResultPart[]): void {
+    const { tip } = this.#place;
+    const calls = callsOf(tip?.message);
+    if (tip === undefined || calls.length === 0) return;
+    const answers = calls.map(
+      (call) => results.find((each) => each.call === call.call) ?? synthesize(call, LOST),
+    );
+    tip.answer = { role: 'tool', results: answers };
+    this.#append(tip.answer);
+  }
+
+  #append(message: ConversationMessage): void {
+    this.#place = { tip: { message, parent: this.#place.tip }, recorded: [] };
   }
 
   #addMark({ entry, call, rewind, note }: EntryMark): void {
@@ -117,25 +143,4 @@ function messagesOf(tip: Node | undefined): ConversationMessage[] {
   const messages: ConversationMessage[] = [];
   for (let node = tip; node !== undefined; node = node.parent) messages.push(node.message);
   return messages.reverse();
-}
-
-/** Reads the file's text. A line that a kill cut short is passed over. */
-export function parseConversation(text: string): ConversationLine[] {
-  const lines: ConversationLine[] = [];
-  for (const line of text.split('\n')) {
-    const value = parseLine(line);
-    if (typeof value !== 'object' || value === null) continue;
-    if ('role' in value || 'entry' in value) lines.push(value as ConversationLine);
-  }
-  return lines;
-}
-
-function parseLine(line: string): unknown {
-  if (line === '') return undefined;
-  try {
-    return JSON.parse(line);
-  } catch {
-    // Cut short by a kill; what it was about is in the ledger.
-    return undefined;
-  }
 }

@@ -11,7 +11,7 @@ const TYPE = /^\{"type":"([a-z.]+)"/;
 type Kept<T extends string> = Extract<SafeCoderEvent, { type: T }>;
 
 /**
- * The events of some types, in their order; none where no file is. A line that a kill cut short is passed over: the ledger,
+ * The events of some types, in their order; none where no file is that can be read. A line that a kill cut short is passed over: the ledger,
  * not this file, is what counts.
  */
 export async function* readEvents<T extends SafeCoderEvent['type']>(
@@ -29,7 +29,8 @@ export async function* readEvents<T extends SafeCoderEvent['type']>(
       if (event !== undefined && wanted.has(event.type)) yield event as Kept<T>;
     }
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
+    // Not there, or nothing that can be read: the log goes on without it, from the ledger.
+    if (errnoOf(error) === undefined) throw error;
   }
 }
 

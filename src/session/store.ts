@@ -14,14 +14,16 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { fsyncFolder, writeFully } from '../apply/write-durably.ts';
 import { errnoOf, SafeCoderError } from '../base/errors.ts';
 import type { IsolationInfo, SafeCoderEvent, Usage } from '../base/events.ts';
 import { liveOwner, type OwnerLock, takeOwnerLock } from '../base/owner-lock.ts';
 import type { HostPath } from '../base/path-bytes.ts';
-import { type ConversationLine, parseConversation } from './conversation-log.ts';
+import { parseConversation } from './conversation-lines.ts';
+import type { ConversationLine } from './conversation-log.ts';
+import { isSessionRecord } from './record-schema.ts';
 
 export interface SessionRecord {
   version: 1;
@@ -177,8 +179,8 @@ export class SessionStore {
   #read(id: string): StoredSession | undefined {
     const folder = join(this.root, id) as HostPath;
     try {
-      const record = JSON.parse(readFileSync(join(folder, 'session.json'), 'utf8')) as SessionRecord;
-      if (record.version !== 1 || record.id !== id) return undefined;
+      const record: unknown = JSON.parse(readFileSync(join(folder, 'session.json'), 'utf8'));
+      if (!isSessionRecord(record) || record.id !== id) return undefined;
       return { folder, record, owner: liveOwner(join(folder, 'owner') as HostPath) };
     } catch {
       // Unreadable or no JSON: the caller names it as damaged.
@@ -226,17 +228,17 @@ export class SessionFolder implements Disposable {
   }
 
   appendEvent(event: SafeCoderEvent): void {
-    appendFileSync(join(this.folder, 'events.jsonl'), `${JSON.stringify(event)}\n`, { mode: 0o600 });
+    append(join(this.folder, 'events.jsonl'), `${JSON.stringify(event)}\n`);
   }
 
   appendConversation(line: ConversationLine): void {
-    appendFileSync(this.#conversation, `${JSON.stringify(line)}\n`, { mode: 0o600 });
+    append(this.#conversation, `${JSON.stringify(line)}\n`);
   }
 
   /** As {@link readConversation}; a line that a kill cut short is closed, so that the next one is whole. */
   readConversation(): ConversationLine[] {
     const { lines, isWhole } = readLines(this.folder);
-    if (!isWhole) appendFileSync(this.#conversation, '\n');
+    if (!isWhole) append(this.#conversation, '\n');
     return lines;
   }
 
@@ -248,12 +250,14 @@ export class SessionFolder implements Disposable {
     const file = join(this.folder, 'session.json');
     const fd = openSync(`${file}.new`, 'w', 0o600);
     try {
-      writeSync(fd, `${JSON.stringify(this.#record, null, 2)}\n`);
+      // A disk that fills up takes a part without an error: a cut record in the place of a whole one is a lost session.
+      writeFully(fd, Buffer.from(`${JSON.stringify(this.#record, null, 2)}\n`));
       fsyncSync(fd);
     } finally {
       closeSync(fd);
     }
     renameSync(`${file}.new`, file);
+    fsyncFolder(this.folder);
   }
 
   [Symbol.dispose](): void {
@@ -272,6 +276,24 @@ function readLines(folder: HostPath): { lines: ConversationLine[]; isWhole: bool
     return { lines: parseConversation(text), isWhole: text === '' || text.endsWith('\n') };
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return { lines: [], isWhole: true };
-    throw error;
+    throw toDamaged(join(folder, 'conversation.jsonl'), error);
   }
+}
+
+function append(file: string, text: string): void {
+  try {
+    appendFileSync(file, text, { mode: 0o600 });
+  } catch (error) {
+    throw toDamaged(file, error);
+  }
+}
+
+/** A full disk stays what it is; anything else is in the way of the session's own file. */
+function toDamaged(file: string, cause: unknown): unknown {
+  const errno = errnoOf(cause);
+  if (errno === undefined || errno === 'ENOSPC' || errno === 'EDQUOT') return cause;
+  return new SafeCoderError('session/damaged', `${file} can't be used (${errno}).`, {
+    cause,
+    hint: 'Move it away to go on without what it held: the files of every step are in the ledger.',
+  });
 }

@@ -59,7 +59,10 @@ describe.skipIf(!canMount)('apply on a full disk (needs root and mount)', () => 
   });
 
   it('does not call undone what was done, when only the record of it has no room', async () => {
-    const [before, after]: [Tree, Tree] = [{ a: 'old', gone: 'x' }, { a: 'new', b: 'b' }];
+    const [before, after]: [Tree, Tree] = [
+      { a: 'old', gone: 'x' },
+      { a: 'new', b: 'b' },
+    ];
     const project = makeProject(before, after);
     mountSmall(project.stateDir, '1m');
     const beforeStep = (_: number, name: string) => {

@@ -2,11 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { findFaults } from '../../../src/agent/conversation.ts';
 import type { ConversationMessage } from '../../../src/providers/model.ts';
-import {
-  type ConversationLine,
-  ConversationLog,
-  parseConversation,
-} from '../../../src/session/conversation-log.ts';
+import { parseConversation } from '../../../src/session/conversation-lines.ts';
+import { type ConversationLine, ConversationLog } from '../../../src/session/conversation-log.ts';
 
 const user = (text: string): ConversationMessage => ({ role: 'user', parts: [{ type: 'text', text }] });
 const said = (text: string): ConversationMessage => ({ role: 'assistant', parts: [{ type: 'text', text }] });
@@ -131,6 +128,51 @@ describe('the conversation as a file that only grows', () => {
   it('passes over lines that a kill cut short, or that are no lines', () => {
     const text = `${JSON.stringify(user('x'))}\n{"role":"assis\n\n7\n"text"\n${JSON.stringify({ entry: 'e1' })}\n{"entry"`;
     expect(parseConversation(text)).toEqual([user('x'), { entry: 'e1' }]);
+  });
+
+  it('takes nothing for a line that only looks like one', () => {
+    const shapes = [
+      { role: 'assistant' },
+      { role: 'assistant', parts: 'x' },
+      { role: 'user', parts: [] },
+      { role: 'user', parts: [{ type: 'text', text: 5 }] },
+      { role: 'tool', results: [{ type: 'tool-result', call: 'c1' }] },
+      { role: 'system', parts: [{ type: 'text', text: 'x' }] },
+      { entry: 5 },
+      { entry: 'e1', note: {} },
+      [],
+    ];
+    expect(parseConversation(shapes.map((shape) => JSON.stringify(shape)).join('\n'))).toEqual([]);
+  });
+
+  it('stays one that a provider takes, whichever lines are lost', () => {
+    const more = [
+      user('next'),
+      calls('d1'),
+      { entry: 'e6', call: 'd1' },
+      answers('d1'),
+      said('end'),
+      { entry: 'e7' },
+    ];
+    const all = [
+      ...TURN,
+      ...more,
+      { entry: 'e8', rewind: 'e3' },
+      user('again'),
+      said('yes'),
+      { entry: 'e9' },
+    ];
+    fc.assert(
+      fc.property(fc.subarray(all), (lines) => {
+        const log = ConversationLog.of(lines);
+        const answer = log.answerOpen('Interrupted.');
+        if (answer) log.add(answer);
+        expect(findFaults(log.messages)).toEqual([]);
+        for (const line of lines)
+          if ('entry' in line) expect(findFaults(log.at(line.entry) ?? [])).toEqual([]);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('keeps the laws of conversations wherever it goes back to, and leads to the same place again', () => {

@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { HostPath } from '../../../src/base/path-bytes.ts';
 import { RunFolder, sweepRunFolders } from '../../../src/session/run-folder.ts';
 import { SessionStore } from '../../../src/session/store.ts';
@@ -29,6 +29,57 @@ describe('the session store', () => {
     expect(() => store.find(undefined, '/none')).toThrowError(
       expect.objectContaining({ code: 'session/not-found' }),
     );
+  });
+
+  it('takes no record whose parts are not what they have to be', () => {
+    const { store } = makeStore();
+    using session = store.create({ ...init('/a'), base: 'a'.repeat(40) }, new Date());
+    const file = join(session.folder, 'session.json');
+    const whole = JSON.parse(readFileSync(file, 'utf8'));
+    for (const change of [
+      { project: 5 },
+      { project: 'a' },
+      { title: null },
+      { base: 'x' },
+      { landed: 'x' },
+    ]) {
+      writeFileSync(file, JSON.stringify({ ...whole, ...change }));
+      const damaged: string[] = [];
+      expect(store.list(undefined, (id) => damaged.push(id))).toEqual([]);
+      expect(damaged).toEqual([session.record.id]);
+    }
+    writeFileSync(file, JSON.stringify({ ...whole, later: 'versions may add' }));
+    expect(store.list()).toHaveLength(1);
+  });
+
+  it.skipIf(process.geteuid?.() !== 0)('loses no record when the disk is full (needs root)', () => {
+    const state = temporaryFolder();
+    expect(spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', state]).status).toBe(0);
+    onTestFinished(() => void spawnSync('umount', ['-l', state]));
+    const store = new SessionStore(state);
+    using session = store.create(init('/a'), new Date());
+    const many = (count: number) => ({
+      count,
+      examples: Array.from({ length: count }, (_, at) => `file-${at}`),
+    });
+    session.update({ ignored: many(800) });
+    const fill = (name: string) => writeFileSync(join(state, name), Buffer.alloc(4096));
+    expect(() => Array.from({ length: 20 }, (_, at) => fill(`ballast-${at}`))).toThrow('ENOSPC');
+    // A page is left: it takes the beginning of the record, and no more.
+    rmSync(join(state, 'ballast-0'));
+    expect(() => session.update({ ignored: many(1200) })).toThrow('ENOSPC');
+    expect(store.list().map(({ record }) => record.ignored?.count)).toEqual([800]);
+  });
+
+  it.each(['conversation.jsonl', 'events.jsonl'])('calls a session damaged where %s is no file', (name) => {
+    const { store } = makeStore();
+    using session = store.create(init('/a'), new Date());
+    mkdirSync(join(session.folder, name));
+    const damaged = expect.objectContaining({ code: 'session/damaged' });
+    expect(() => {
+      if (name === 'events.jsonl') session.appendEvent({ type: 'turn.start', turn: 1, at: '', session: '' });
+      else session.readConversation();
+    }).toThrow(damaged);
   });
 
   it('keeps everything private', () => {
