@@ -62,7 +62,7 @@ interface Pair {
 }
 
 function measure(): Row[] {
-  const rows = run('session.ts').map(toRow);
+  const rows = [...run('session.ts'), ...run('egress.ts')].map(toRow);
   const [copyIn] = run('copy-in.ts', '--runs', '3');
   rows.push(row('copy-in of 20,000 files', copyIn?.medianCopyInMs, 'cp -a', copyIn?.medianCpMs));
   const [capture] = run('capture.ts');
