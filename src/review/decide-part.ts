@@ -66,7 +66,16 @@ export function decidePart(
   const byId = new Map(decision.hunks.map((each) => [each.hunk, each]));
   byId.set(part.hunk, next);
   decision.hunks = [...parts.hunks.keys()].flatMap((id) => byId.get(id) ?? []).filter(saysSomething);
+  if (choice === 'accept' || choice === 'reject') followHunks(decision, parts, choice);
   return collapse(decision, parts);
+}
+
+/** With the last hunk of a file the mode and the new name go the same way: nobody leaves a file half renamed by saying yes to all of it. */
+function followHunks(decision: PartialDecision, parts: DecidedParts, choice: 'accept' | 'reject'): void {
+  const decided = new Map(decision.hunks.map((each) => [each.hunk, each.decision]));
+  if (![...parts.hunks.keys()].every((id) => decided.get(id) === choice)) return;
+  if (parts.hasMode) decision.mode ??= choice;
+  if (parts.hasRename) decision.rename ??= choice;
 }
 
 /** The status as far as the parts are known. */

@@ -55,12 +55,13 @@ export async function review(id: string | undefined, flags: ReviewFlags): Promis
     );
     if (isByFlags || !canReview(context)) return decideByFlags(context, stored, request, flags);
     if (request.items.length === 0) {
-      context.out.write('This session changed nothing.\n');
+      context.out.write('There is nothing to review: no change of this session is left to apply.\n');
       return EXIT.done;
     }
     const { outcome, state } = await reviewChanges(context, request);
     if (outcome === 'apply') return applyReviewed(context, stored, request, state.decisions, flags);
-    const word = outcome === 'discard' ? 'The decisions are discarded' : 'The decisions are kept';
+    const kept = state.decisions.length > 0 ? 'The decisions are kept' : 'Nothing was decided';
+    const word = outcome === 'discard' ? 'The decisions are discarded' : kept;
     context.err.write(
       `${word}; nothing was applied. To go on: safe-coder review ${request.id.slice(0, 8)}\n`,
     );

@@ -65,7 +65,8 @@ describe('a review', () => {
     if (!first || !second) throw new Error('two hunks');
     state.decidePart('to.ts', hunks, { hunk: second }, 'accept');
     state.decidePart('to.ts', hunks, { hunk: first }, 'accept');
-    state.decidePart('to.ts', hunks, 'mode', 'accept');
+    expect(state.statusOf('to.ts')).toBe('accepted');
+    state.decidePart('to.ts', hunks, 'rename', 'undecided');
     expect(state.statusOf('to.ts')).toBe('partial');
     expect(state.decisionOf('to.ts')).toEqual({
       path: 'to.ts',
@@ -93,6 +94,23 @@ describe('a review', () => {
     state.decidePart('to.ts', hunks, 'mode', 'undecided');
     state.decidePart('to.ts', hunks, 'rename', 'undecided');
     expect(state.decisionOf('to.ts')).toBeUndefined();
+  });
+
+  it('decides mode and new name with the last hunk, unless they are decided already', async () => {
+    const { state, hunksOf } = await review();
+    const { hunks, list } = hunksOf('to.ts');
+    const [first, second] = list.map(({ id }) => id);
+    if (!first || !second) throw new Error('two hunks');
+    state.decidePart('to.ts', hunks, { hunk: first }, 'accept');
+    expect(state.decisionOf('to.ts')).not.toHaveProperty('rename');
+    state.decidePart('to.ts', hunks, 'mode', 'reject');
+    state.decidePart('to.ts', hunks, { hunk: second }, 'accept');
+    expect(state.decisionOf('to.ts')).toMatchObject({ mode: 'reject', rename: 'accept' });
+    state.undo();
+    expect(state.decisionOf('to.ts')).not.toHaveProperty('rename');
+    state.decide(['to.ts'], 'undecided');
+    for (const hunk of [first, second]) state.decidePart('to.ts', hunks, { hunk }, 'reject');
+    expect(state.decisionOf('to.ts')).toEqual({ path: 'to.ts', decision: 'reject' });
   });
 
   it('decides lines and edits', async () => {
