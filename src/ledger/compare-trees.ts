@@ -5,21 +5,24 @@ import type { Change, FileState } from '../diff/change-set.ts';
 import type { ObjectFormat } from '../git/object-id.ts';
 import { parseTree, type TreeEntry } from '../git/tree.ts';
 import { decodeName } from './name-code.ts';
+import type { ParsedTree, ParsedTrees } from './parsed-trees.ts';
 import type { ReadTree } from './tree-node.ts';
 
 export interface TreeReader {
   format: ObjectFormat;
   read: ReadTree;
+  /** What was read before; a tree's id stands for its bytes. */
+  known?: ParsedTrees;
 }
 
 /** A project has no folder of the same content so often; a ledger from elsewhere may name one without end. */
 const MAX_READS_OF_ONE = 20_000;
 
 /** For one walk: throws `ledger/damaged` where the same folder comes up again and again. */
-export function bounded({ format, read }: TreeReader): TreeReader {
+export function bounded({ read, ...reader }: TreeReader): TreeReader {
   const reads = new Map<string, number>();
   return {
-    format,
+    ...reader,
     read: (oid) => {
       const count = (reads.get(oid) ?? 0) + 1;
       reads.set(oid, count);
@@ -71,14 +74,22 @@ async function compareFolders(
   if (base === final) return;
   const before = await entriesOf(reader, base);
   const after = await entriesOf(reader, final);
-  for (const name of new Set([...before.keys(), ...after.keys()])) {
+  for (const [name, old, now] of differences(before, after)) {
     const path = prefix + decodeName(name);
-    const old = before.get(name);
-    const now = after.get(name);
-    if (old?.oid === now?.oid && old?.mode === now?.mode) continue;
     compareFiles(toRelPath(path), fileOf(old), fileOf(now), changes);
     await compareFolders(reader, folderOf(old), folderOf(now), `${path}/`, changes);
   }
+}
+
+function* differences(
+  before: ParsedTree,
+  after: ParsedTree,
+): Generator<[name: string, old: TreeEntry | undefined, now: TreeEntry | undefined]> {
+  for (const [name, old] of before) {
+    const now = after.get(name);
+    if (old.oid !== now?.oid || old.mode !== now.mode) yield [name, old, now];
+  }
+  for (const [name, now] of after) if (!before.has(name)) yield [name, undefined, now];
 }
 
 function compareFiles(
@@ -92,9 +103,14 @@ function compareFiles(
   else if (after) changes.push({ path, kind: 'added', after });
 }
 
-async function entriesOf(reader: TreeReader, tree: string | undefined): Promise<Map<string, TreeEntry>> {
+async function entriesOf(reader: TreeReader, tree: string | undefined): Promise<ParsedTree> {
   if (tree === undefined) return new Map();
-  return new Map(parseTree(reader.format, await reader.read(tree)).map((entry) => [entry.name, entry]));
+  const known = reader.known?.get(tree);
+  if (known !== undefined) return known;
+  const entries = parseTree(reader.format, await reader.read(tree));
+  const parsed = new Map(entries.map((entry) => [entry.name, entry]));
+  reader.known?.add(tree, parsed);
+  return parsed;
 }
 
 function fileOf(entry: TreeEntry | undefined): FileState | undefined {

@@ -9,6 +9,7 @@ import { readEntry } from './entry.ts';
 import { FileFinder } from './find-file.ts';
 import { readConfig, readHead } from './layout.ts';
 import type { Entry, LedgerReader } from './ledger.ts';
+import { ParsedTrees } from './parsed-trees.ts';
 import { findRenames } from './renames.ts';
 import { type Verdict, type VerifyOptions, verifyLedger } from './verify.ts';
 
@@ -28,6 +29,7 @@ export class RepositoryReader implements LedgerReader, AsyncDisposable {
   readonly dir: HostPath;
   protected readonly store: ObjectStore;
   readonly #entries = new Map<string, Entry>();
+  readonly #parsedTrees = new ParsedTrees();
   #finder: FileFinder | undefined;
 
   /** Throws `ledger/damaged` when there is no ledger in `dir`. */
@@ -107,7 +109,11 @@ export class RepositoryReader implements LedgerReader, AsyncDisposable {
   }
 
   get #trees(): TreeReader {
-    return { format: this.objectFormat, read: (oid) => this.store.read(oid, 'tree') };
+    return {
+      format: this.objectFormat,
+      read: (oid) => this.store.read(oid, 'tree'),
+      known: this.#parsedTrees,
+    };
   }
 
   async #entry(id: string): Promise<Entry> {

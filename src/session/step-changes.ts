@@ -1,7 +1,7 @@
 /** What single entries changed: paths, and lines where counting them is cheap. */
 import type { RelPath } from '../base/path-bytes.ts';
 import type { Change, FileState } from '../diff/change-set.ts';
-import { diffText } from '../diff/text-diff.ts';
+import { countChangedLines } from '../diff/count-lines.ts';
 import type { Entry, LedgerReader } from '../ledger/ledger.ts';
 
 /** Bytes read for counting lines in all, and files looked at of one entry: a list must come at once. */
@@ -39,11 +39,11 @@ export class StepCounter {
       const before = await this.#read(change.before);
       const after = await this.#read(change.after);
       if (before === undefined || after === undefined) return undefined;
-      const diff = diffText(before, after, { context: 0 });
-      if (diff.kind === 'too-large') return undefined;
-      if (diff.kind === 'binary') continue;
-      lines.added += diff.added;
-      lines.removed += diff.removed;
+      const counts = countChangedLines(before, after);
+      if (counts.kind === 'too-large') return undefined;
+      if (counts.kind === 'binary') continue;
+      lines.added += counts.added;
+      lines.removed += counts.removed;
     }
     return lines;
   }
