@@ -8,6 +8,8 @@ export interface Deadlines {
   cancelMs: number;
   /** From the first byte of a frame to its last. */
   frameMs: number;
+  /** Between two questions for a sign of life while an execution runs. */
+  beatMs: number;
 }
 
 export const DEFAULT_DEADLINES: Deadlines = {
@@ -15,4 +17,5 @@ export const DEFAULT_DEADLINES: Deadlines = {
   silenceMs: 30_000,
   cancelMs: 15_000,
   frameMs: 30_000,
+  beatMs: 20_000,
 };

@@ -22,6 +22,7 @@ import { decodeOrFail, fileVerb, settled } from './ask.ts';
 import { changes, fetch, unpack } from './bulk.ts';
 import type { Connection } from './connection.ts';
 import type { Guest } from './guest.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { acceptClient } from './relayed-client.ts';
 import { spawn } from './spawn.ts';
 
@@ -41,10 +42,18 @@ export function createGuest(connection: Connection, hello: Hello): Guest {
     connection.fail(new SafeCoderError('guest/lost', 'The sandbox was ended.'));
   });
 
+  const heartbeat = new Heartbeat(connection, () =>
+    ask(FRAME.stat, 'answer', requests.encodeStatRequest('/', { uid: 0, gid: 0 }), readStatEnd),
+  );
+
   return {
     hello,
     closed: connection.closed,
-    spawn: (options, signal) => spawn(connection, options, signal),
+    spawn: async (options, signal) => {
+      const process = await spawn(connection, options, signal);
+      heartbeat.watch(process.ended);
+      return process;
+    },
     read: (path, options, signal) => read(connection, path, options, signal),
     write: (path, bytes, options, signal) => write(connection, path, bytes, options, signal),
     stat: (path, options) =>

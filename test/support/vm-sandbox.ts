@@ -4,6 +4,7 @@ import type { Launched, LaunchSpec } from '../../src/backends/backend.ts';
 import type { QemuBackend } from '../../src/backends/qemu/qemu-backend.ts';
 import type { HostPath } from '../../src/base/path-bytes.ts';
 import { openGuest } from '../../src/guest/client.ts';
+import type { Deadlines } from '../../src/guest/deadlines.ts';
 import type { Guest, SpawnEnd } from '../../src/guest/guest.ts';
 import type { SetupOperation } from '../../src/protocol/setup.ts';
 import { temporaryFolder } from './temp.ts';
@@ -22,6 +23,7 @@ export async function startVm(
   backend: QemuBackend = testQemu(),
   changeSetup: (operations: SetupOperation[]) => SetupOperation[] = (operations) => operations,
   size: Partial<Pick<LaunchSpec, 'pids'>> = {},
+  deadlines: Partial<Deadlines> = {},
 ): Promise<VmSandbox> {
   const folder = temporaryFolder();
   const runDir = `${folder}/run` as HostPath;
@@ -31,7 +33,7 @@ export async function startVm(
   const spec = { ...vmSpec(runDir, `${folder}/project` as HostPath), ...size };
   const launched = await backend.launch(spec, new AbortController().signal);
   onTestFinished(() => launched.end());
-  const guest = await openGuest(launched.channel, { restored: launched.restored });
+  const guest = await openGuest(launched.channel, { restored: launched.restored, deadlines });
   await guest.setClock(BigInt(Date.now()) * 1_000_000n);
   await guest.addEntropy(crypto.getRandomValues(new Uint8Array(64)));
   await guest.setup(changeSetup(launched.setup));

@@ -347,4 +347,35 @@ describe('spawn', () => {
     });
     expect(await guest.closed).toMatchObject({ code: 'guest/timeout' });
   });
+
+  it('asks for a sign of life while an execution runs, and only then', async () => {
+    const { fake, guest } = await open({ beatMs: 5, silenceMs: 60_000 });
+    const running = guest.spawn(command());
+    const { stream } = await fake.next(FRAME.spawn);
+    fake.send(FRAME.reply, stream, u32(42));
+    const process = await running;
+    const { stream: first } = await fake.next(FRAME.stat);
+    // A refusal is a sign of life as well.
+    fake.error(first, 11);
+    const { stream: second } = await fake.next(FRAME.stat);
+    fake.send(FRAME.end, stream, exited(0));
+    fake.error(second, 11);
+    expect((await process.ended).exitCode).toBe(0);
+    const asked: number[] = [];
+    fake.onFrame = (frame) => asked.push(frame.type);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(asked.length).toBeLessThanOrEqual(1);
+  });
+
+  it('gives up a guest whose agent is silent while an execution runs without end', async () => {
+    const { fake, guest } = await open({ beatMs: 5, silenceMs: 30 });
+    const running = guest.spawn(command());
+    const { stream } = await fake.next(FRAME.spawn);
+    fake.send(FRAME.reply, stream, u32(42));
+    await expect((await running).ended).rejects.toMatchObject({
+      code: 'guest/timeout',
+      details: { phase: 'heartbeat' },
+    });
+    expect((await guest.closed).message).toContain('something in the guest has stopped it');
+  });
 });
