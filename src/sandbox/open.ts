@@ -112,7 +112,9 @@ async function populate(
     throwIfCancelled(signal);
     const { level, backend, accel } = launched.info;
     const isolation: IsolationInfo = { level, backend, accel, proof };
-    return createSandbox({ id: spec.id, launched, guest, capturer, isolation, who, env });
+    const { memoryBytes, diskBytes, pids } = spec;
+    const limits = { memoryBytes, diskBytes, pids };
+    return createSandbox({ id: spec.id, launched, guest, capturer, isolation, limits, who, env });
   } catch (error) {
     throw await explain(error, launched, phase);
   } finally {

@@ -4,6 +4,7 @@ import type { IsolationInfo } from '../base/events.ts';
 import { once } from '../base/lifetime.ts';
 import type { Guest, Who } from '../guest/guest.ts';
 import type { Capturer } from './capture.ts';
+import type { SandboxLimits } from './limits-met.ts';
 import type { Sandbox } from './sandbox.ts';
 
 export interface SandboxParts {
@@ -12,6 +13,7 @@ export interface SandboxParts {
   guest: Guest;
   capturer: Capturer;
   isolation: IsolationInfo;
+  limits: SandboxLimits;
   who: Who;
   env: Record<string, string>;
 }
@@ -32,6 +34,7 @@ export function createSandbox(parts: SandboxParts): Sandbox {
   return {
     id: parts.id,
     isolation: parts.isolation,
+    limits: parts.limits,
     workspace,
     closed: guest.closed,
     exec: (options, signal) =>

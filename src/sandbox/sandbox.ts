@@ -2,6 +2,7 @@
 import type { IsolationInfo } from '../base/events.ts';
 import type { GuestPath, RelPath } from '../base/path-bytes.ts';
 import type { GuestProcess, GuestStat, SpawnOptions, UnpackEntry } from '../guest/guest.ts';
+import type { SandboxLimits } from './limits-met.ts';
 
 export type ExecOptions = Omit<SpawnOptions, 'uid' | 'gid' | 'env' | 'cwd'> & {
   /** Added to the sandbox's own environment. */
@@ -61,6 +62,8 @@ export interface BlobSink {
 export interface Sandbox extends AsyncDisposable {
   readonly id: string;
   readonly isolation: IsolationInfo;
+  /** What it may use, for people: the guest's kernel and its disk hold to it. */
+  readonly limits: SandboxLimits;
   /** The workspace's root in the guest. */
   readonly workspace: GuestPath;
   /** Settles when the guest is gone, with the reason. */

@@ -3,6 +3,7 @@ import { SafeCoderError } from '../base/errors.ts';
 import type { Emit } from '../base/events.ts';
 import { throwIfCancelled } from '../base/lifetime.ts';
 import type { SpawnEnd } from '../guest/guest.ts';
+import { DiskFullWatch, describeFullDisk, describeLimitsMet } from '../sandbox/limits-met.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { digestInput, type EntryRecorder, type Recorded } from './entry-recorder.ts';
 import { exitCodeOf } from './session-parts.ts';
@@ -27,12 +28,14 @@ export async function runCommand(
   const { attach, isTold, onOutput, ...spawn } = options;
   const input = { command: spawn.argv.join(' ') };
   const told = isTold ? new ToldOutput(call, emit) : undefined;
+  const disk = new DiskFullWatch();
   const started = performance.now();
   const process = await sandbox.exec(
     {
       ...spawn,
       onOutput: (chunk, channel) => {
         told?.add(chunk, channel);
+        disk.add(chunk);
         return onOutput?.(chunk, channel);
       },
     },
@@ -43,6 +46,12 @@ export async function runCommand(
   attach?.(process);
   const end = await endOf(process);
   told?.end();
+  if (end !== undefined) {
+    const met = describeLimitsMet(end, sandbox.limits);
+    if (disk.hasSeen) met.push(await describeFullDisk(sandbox));
+    for (const limit of met)
+      emit({ type: 'warning', code: 'sandbox/limit', message: `The command met a limit: ${limit}.` });
+  }
   const durationMs = Math.round(performance.now() - started);
   const exitCode = end && exitCodeOf(end);
   const ok = exitCode === 0 && !signal.aborted;

@@ -67,7 +67,7 @@ function report(state: ToolState, job: Job, since: number): ToolResult {
 }
 
 function describeState({ id, run, state }: Job): string {
-  if (run.end !== undefined) return `${id} is over: ${describeEnd(run.end)}`;
+  if (run.end !== undefined) return `${id} is over: ${describeEnd(run.end, run.limits)}`;
   if (state === 'lost') return `${id} is lost: the sandbox did not say how it ended`;
   return `[${id} is running; next since=${run.position}]`;
 }

@@ -192,7 +192,13 @@ async function followFolder(
 
 function reportEnd(state: ToolState, run: RunningCommand, end: SpawnEnd, notes: string[]): ToolResult {
   const { text, truncated } = run.render();
-  const lines = [bodyOf(text), describeEnd(end), ...describeTroubles(run), ...notes, ...state.jobs.footer()];
+  const lines = [
+    bodyOf(text),
+    describeEnd(end, run.limits),
+    ...describeTroubles(run),
+    ...notes,
+    ...state.jobs.footer(),
+  ];
   return {
     ok: end.exitCode === 0,
     text: joinLines(lines),

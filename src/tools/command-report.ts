@@ -1,14 +1,14 @@
 /** How a command ended, in words for the model. */
 import type { SpawnEnd } from '../guest/guest.ts';
+import { describeLimitsMet, type SandboxLimits } from '../sandbox/limits-met.ts';
 import type { RunningCommand } from './running-command.ts';
 import { signalName } from './signal-names.ts';
 
 /** Always states the exit code or the signal. */
-export function describeEnd(end: SpawnEnd): string {
-  if (end.wasKilledForMemory) {
-    return `[${shortEnd(end)}: out of memory. The sandbox's memory limit was reached; use less at once, e.g. fewer parallel jobs]`;
-  }
-  return `[${shortEnd(end)}]`;
+export function describeEnd(end: SpawnEnd, limits: SandboxLimits): string {
+  const met = describeLimitsMet(end, limits);
+  if (met.length === 0) return `[${shortEnd(end)}]`;
+  return `[${shortEnd(end)}: ${met.join('; ')}. Use less at once, e.g. fewer parallel jobs]`;
 }
 
 function shortEnd(end: SpawnEnd): string {
@@ -29,9 +29,8 @@ export function describeTroubles(run: RunningCommand): string[] {
   const notes: string[] = [];
   if (run.logNote !== undefined) notes.push(run.logNote);
   if (run.hasDiskFull) {
-    notes.push(
-      "[No space left on device: the sandbox's disk is full. Remove what is not needed, e.g. caches or build output]",
-    );
+    const full = run.fullDisk ?? "the sandbox's disk is full";
+    notes.push(`[No space left on device: ${full}. Remove what is not needed, e.g. caches or build output]`);
   }
   return notes;
 }

@@ -2,6 +2,7 @@
 import { SafeCoderError } from '../base/errors.ts';
 import { ModelTextFilter } from '../base/terminal-text.ts';
 import type { GuestProcess, SpawnEnd } from '../guest/guest.ts';
+import { DiskFullWatch, describeFullDisk, type SandboxLimits } from '../sandbox/limits-met.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { GuestLog } from './guest-log.ts';
 import { LIMITS } from './limits.ts';
@@ -42,7 +43,9 @@ export class RunningCommand {
   readonly #log: GuestLog;
   readonly #process: GuestProcess;
   #live: LiveOutput | undefined;
-  #hasDiskFull = false;
+  readonly #disk = new DiskFullWatch();
+  readonly #sandbox: Sandbox;
+  #fullDisk: string | undefined;
   #rawBytes = 0;
   #end: SpawnEnd | undefined;
 
@@ -91,6 +94,7 @@ export class RunningCommand {
     early: Buffer[],
   ) {
     this.command = plan.command;
+    this.#sandbox = sandbox;
     this.#process = process;
     this.#log = new GuestLog(sandbox, plan.scratch, plan.call);
     this.#live = new LiveOutput(onOutput);
@@ -106,6 +110,7 @@ export class RunningCommand {
 
   #take(chunk: Buffer): Promise<void> {
     this.#rawBytes += chunk.length;
+    this.#disk.add(chunk);
     this.#live?.push(chunk);
     this.#append(this.#filter.push(chunk));
     this.#queue = this.#queue.then(() => this.#log.write(chunk));
@@ -113,7 +118,6 @@ export class RunningCommand {
   }
 
   #append(text: string): void {
-    if (text.includes('No space left on device')) this.#hasDiskFull = true;
     this.#text.append(text);
   }
 
@@ -123,6 +127,7 @@ export class RunningCommand {
       await this.#queue;
       this.#append(this.#filter.end());
       await this.#log.close(this.#text.render().truncated);
+      if (this.#disk.hasSeen) this.#fullDisk = await describeFullDisk(this.#sandbox);
       this.#end = end;
       return end;
     } finally {
@@ -142,7 +147,16 @@ export class RunningCommand {
   }
 
   get hasDiskFull(): boolean {
-    return this.#hasDiskFull;
+    return this.#disk.hasSeen;
+  }
+
+  get limits(): SandboxLimits {
+    return this.#sandbox.limits;
+  }
+
+  /** What of it is used up; known once the command is over. */
+  get fullDisk(): string | undefined {
+    return this.#fullDisk;
   }
 
   get rawBytes(): number {

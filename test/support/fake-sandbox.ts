@@ -61,6 +61,7 @@ export class FakeSandbox implements Sandbox {
     accel: 'none',
     proof: { isolated: false, checks: [] },
   };
+  readonly limits = { memoryBytes: 512 << 20, diskBytes: 1 << 30, pids: 256 };
   readonly nodes = new Map<string, Node>();
   readonly execs: FakeExec[] = [];
   script: (exec: FakeExec) => void | Promise<void> = (exec) => exec.end();

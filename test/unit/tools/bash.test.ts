@@ -63,7 +63,8 @@ describe('bash', () => {
       [{ exitCode: 127 }, 127, 'command not found'],
       [{ exitCode: 139 }, 139, 'exit code 139: ended by SIGSEGV'],
       [{ signal: 15, exitCode: undefined }, 143, 'killed by SIGTERM (signal 15)'],
-      [{ signal: 9, exitCode: undefined, wasKilledForMemory: true }, 137, 'out of memory'],
+      [{ signal: 9, exitCode: undefined, wasKilledForMemory: true }, 137, 'out of memory: killed at 512 MB'],
+      [{ exitCode: 254, wasRefusedProcesses: true }, 254, 'too many processes: 256'],
     ];
     for (const [end, code, text] of ends) {
       const { run } = setup((exec) => exec.end(end));
@@ -80,7 +81,7 @@ describe('bash', () => {
         exec.end({ exitCode: 1 });
       }),
     );
-    expect((await run('bash', { command: 'cp a b' })).text).toContain("the sandbox's disk is full");
+    expect((await run('bash', { command: 'cp a b' })).text).toContain('disk full: the sandbox has 1.0 GB');
   });
 
   it('works on a full disk, without a log and without following directories', async () => {
