@@ -34,19 +34,22 @@ export class HostRoot implements Disposable {
   readonly #folders = new OpenFolders();
   #uses = 0;
 
-  private constructor(path: HostPath, handle: DirectoryHandle) {
+  /** {@link open} is the way to one. */
+  constructor(path: HostPath, handle: DirectoryHandle) {
     this.path = path;
     this.handle = handle;
   }
 
   /**
    * Opens the project's root; the caller owns it. With `expected`, throws `apply/refused` unless it is still that very
-   * directory. Refuses `/`.
+   * directory; `session/project-gone` when there is none that can be opened. Refuses `/`.
    */
   static open(path: HostPath, expected?: RootId): HostRoot {
-    const real = realpathSync(path) as HostPath;
-    if (real === '/') throw new SafeCoderError('apply/refused', 'The root of the file system is no project.');
-    const root = new HostRoot(real, DirectoryHandle.open(real));
+    const root = openRootAt(path);
+    if (root.path === '/') {
+      root[Symbol.dispose]();
+      throw new SafeCoderError('apply/refused', 'The root of the file system is no project.');
+    }
     if (expected && (root.id.dev !== expected.dev || root.id.ino !== expected.ino)) {
       root[Symbol.dispose]();
       throw new SafeCoderError(
@@ -168,5 +171,20 @@ function kindOf(directory: DirectoryHandle, name: string): 'symlink' | 'file' | 
   } catch {
     // It changed again between the two calls; "special" blocks as well as any other answer.
     return 'special';
+  }
+}
+
+function openRootAt(path: HostPath): HostRoot {
+  try {
+    const real = realpathSync(path) as HostPath;
+    return new HostRoot(real, DirectoryHandle.open(real));
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno === undefined) throw cause;
+    const why = errno === 'ENOENT' ? 'is gone' : `can't be opened (${errno})`;
+    throw new SafeCoderError('session/project-gone', `The project ${showPath(path)} ${why}.`, {
+      cause,
+      hint: 'Put it back where it was. What the session did is still there: "safe-coder export --patch" writes it down.',
+    });
   }
 }

@@ -73,7 +73,9 @@ function recoverOne(
     if (current === undefined) return { outcome: 'finished', conflicts: [] };
     return settle({ root, store, before }, current);
   } catch (error) {
-    if (isSafeCoderError(error, 'apply/refused')) return { outcome: 'unreachable', conflicts: [] };
+    const isAway =
+      isSafeCoderError(error, 'apply/refused') || isSafeCoderError(error, 'session/project-gone');
+    if (isAway) return { outcome: 'unreachable', conflicts: [] };
     if (isSafeCoderError(error, 'apply/busy')) return { outcome: 'busy', conflicts: [] };
     throw toApplyError(error);
   }

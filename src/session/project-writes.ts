@@ -74,6 +74,7 @@ export class ProjectWrites {
     const { folder, ledger, copy } = this.#parts;
     const done = await undoApply({
       root: copy.root,
+      ...(folder.record.root && { rootId: folder.record.root }),
       stateDir: this.#state,
       session: folder.record.id,
       readBlob: (oid) => ledger.readBlob(oid),

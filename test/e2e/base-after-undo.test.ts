@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { jsonLines, runCli } from '../support/cli.ts';
@@ -24,6 +24,22 @@ async function setUp() {
   };
   return { project, run, changes, file: (name: string) => join(project, name) };
 }
+
+describe('undo', () => {
+  it('writes to the folder that was applied to, and to no other one in its place', async () => {
+    const { project, run, file } = await setUp();
+    expect((await run('apply', '--yes')).code).toBe(0);
+    renameSync(project, `${project}.real`);
+    cpSync(`${project}.real`, project, { recursive: true });
+    const refused = await run('undo', '--yes');
+    expect([refused.code, refused.stderr]).toEqual([5, expect.stringContaining('moved or replaced')]);
+    expect(readFileSync(file('a.txt'), 'utf8')).toBe('agent\n');
+    rmSync(project, { recursive: true });
+    renameSync(`${project}.real`, project);
+    expect((await run('undo', '--yes')).code).toBe(0);
+    expect(readFileSync(file('a.txt'), 'utf8')).toBe('a\n');
+  });
+});
 
 describe('what a session changes after something was taken back', () => {
   it('is again what the undone apply wrote, also when the last apply found all of it there', async () => {

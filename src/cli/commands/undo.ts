@@ -33,6 +33,7 @@ export async function undo(id: string | undefined, flags: UndoFlags): Promise<vo
   await using ledger = new LazyLedger(context, record.id);
   const options: UndoOptions = {
     root: record.project as HostPath,
+    ...(record.root && { rootId: record.root }),
     stateDir: context.directories.state,
     session: record.id,
     readBlob: (oid) => ledger.readBlob(oid),

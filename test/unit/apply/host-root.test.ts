@@ -1,4 +1,12 @@
-import { mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { BlockedError, HostRoot, identifyRoot } from '../../../src/apply/host-root.ts';
@@ -21,6 +29,17 @@ describe('HostRoot', () => {
     expect(root.read(rel('link/file'))).toEqual({ kind: 'blocked', depth: 0, what: 'symlink' });
     expect(root.read(rel('d/file/x'))).toEqual({ kind: 'blocked', depth: 1, what: 'file' });
     expect(() => root.within(rel('link/file'), () => undefined)).toThrow(BlockedError);
+  });
+
+  it('says that a project is gone, or is no folder any more', () => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'file'), '');
+    symlinkSync('nowhere', join(folder, 'link'));
+    for (const name of ['file', 'link', 'none']) {
+      expect(() => HostRoot.open(join(folder, name) as HostPath)).toThrow(
+        expect.objectContaining({ code: 'session/project-gone' }),
+      );
+    }
   });
 
   it("knows git's id of a file", () => {
@@ -50,6 +69,37 @@ describe('HostRoot', () => {
     expect(() => HostRoot.open('/' as HostPath)).toThrow(expect.objectContaining({ code: 'apply/refused' }));
     const other = { ...identifyRoot(folder), ino: '1' };
     expect(() => HostRoot.open(folder, other)).toThrow(expect.objectContaining({ code: 'apply/refused' }));
+  });
+
+  it('uses a folder again only while its name leads to it', () => {
+    const folder = temporaryFolder();
+    const [project, outside] = [join(folder, 'project') as HostPath, join(folder, 'outside')];
+    mkdirSync(join(project, 'a/b'), { recursive: true });
+    using root = HostRoot.open(project);
+    const write = (text: string) =>
+      root.within(rel('a/b/file'), (directory, name) => writeFileSync(directory.entry(name), text));
+    write('first');
+    renameSync(join(project, 'a'), outside);
+    symlinkSync(outside, join(project, 'a'));
+    expect(() => write('through a link')).toThrow(expect.objectContaining({ depth: 0, what: 'symlink' }));
+    unlinkSync(join(project, 'a'));
+    mkdirSync(join(project, 'a/b'), { recursive: true });
+    write('second');
+    expect(readFileSync(join(outside, 'b/file'), 'utf8')).toBe('first');
+    expect(readFileSync(join(project, 'a/b/file'), 'utf8')).toBe('second');
+  });
+
+  it('keeps a number of folders open that does not grow, and closes none that is in use', () => {
+    const folder = temporaryFolder();
+    for (let n = 0; n < 200; n++) mkdirSync(join(folder, `d${n}`));
+    using root = HostRoot.open(folder);
+    const before = readdirSync('/proc/self/fd').length;
+    root.within(rel('d0/x'), (directory, name) => {
+      for (let n = 1; n < 200; n++) root.within(rel(`d${n}/x`), () => undefined);
+      writeFileSync(directory.entry(name), 'x');
+    });
+    expect(readFileSync(join(folder, 'd0/x'), 'utf8')).toBe('x');
+    expect(readdirSync('/proc/self/fd').length - before).toBeLessThanOrEqual(64);
   });
 
   it('leaves no directory open', () => {
