@@ -3,6 +3,7 @@ import { SafeCoderError } from '../base/errors.ts';
 import type { Entry } from '../ledger/ledger.ts';
 import { planSource } from '../review/apply-plan.ts';
 import { planFromDecisions } from '../review/plan.ts';
+import { baseTreeOf } from '../session/base-tree.ts';
 import { listChanges } from '../session/changes.ts';
 import {
   type Exported,
@@ -16,7 +17,10 @@ import { readTimeline } from '../session/timeline.ts';
 import type { OpenedStoredSession } from './stored-session.ts';
 
 export interface ExportWork {
-  base: Entry;
+  /** Tree that `whole` begins from: what was applied is the project's own. */
+  base: string;
+  /** Where `steps` begin. */
+  initial: Entry;
   final: Entry;
   isAccepted: boolean;
   whole: Exported;
@@ -34,17 +38,19 @@ export async function collectWork(
 ): Promise<ExportWork> {
   const { ledger, session } = stored;
   const entries = await ledger.entries();
-  const [base, final] = [entries[0], entries.at(-1)];
-  if (base === undefined || final === undefined)
+  const [initial, final] = [entries[0], entries.at(-1)];
+  if (initial === undefined || final === undefined)
     throw new SafeCoderError('session/damaged', `Session ${session.record.id} has no entry in its ledger.`);
+  const base = await baseTreeOf(session.record, ledger);
   const { whole, read } = options.accepted
     ? await acceptedWork(stored, base, final)
     : {
-        whole: await exportChanges(ledger, base.tree, final.tree),
+        whole: await exportChanges(ledger, base, final.tree),
         read: (oid: string) => ledger.readBlob(oid),
       };
   return {
     base,
+    initial,
     final,
     isAccepted: options.accepted,
     whole,
@@ -64,7 +70,7 @@ export async function collectWork(
   };
 }
 
-async function acceptedWork({ ledger, session }: OpenedStoredSession, base: Entry, final: Entry) {
+async function acceptedWork({ ledger, session }: OpenedStoredSession, base: string, final: Entry) {
   const { file } = loadDecisions(session.folder);
   if (file === undefined || (file.tree !== undefined && file.tree !== final.tree)) {
     throw new SafeCoderError(
@@ -75,7 +81,7 @@ async function acceptedWork({ ledger, session }: OpenedStoredSession, base: Entr
       },
     );
   }
-  const items = await listChanges(ledger, base.tree, final.tree);
+  const items = await listChanges(ledger, base, final.tree);
   const plan = await planFromDecisions(items, file.decisions, (oid) => ledger.readBlob(oid));
   return { whole: await exportPlan(ledger, plan), read: planSource(plan, (oid) => ledger.readBlob(oid)) };
 }

@@ -6,6 +6,7 @@ import { formatPatch } from '../diff/patch.ts';
 import type { Report, StepReport } from '../headless/report.ts';
 import type { Entry, LedgerReader } from '../ledger/ledger.ts';
 import { reviewItems, toSummary } from '../review/review-item.ts';
+import { begunWith } from '../session/base-tree.ts';
 import { listChanges, summarizeChanges } from '../session/changes.ts';
 import { readChange, toExportChange } from '../session/export-changes.ts';
 import { readTimeline } from '../session/timeline.ts';
@@ -19,8 +20,8 @@ const MOST_BYTES = 1 << 20;
 /** Reads what the whole report needs; entries are read as they are asked for. Throws `ledger/damaged`. */
 export async function reportOf(context: Context, { ledger, session }: OpenedStoredSession): Promise<Report> {
   const entries = await ledger.entries();
-  const [base, final] = [entries[0], entries.at(-1)];
-  if (base === undefined || final === undefined)
+  const final = entries.at(-1);
+  if (final === undefined)
     throw new SafeCoderError('session/damaged', `Session ${session.record.id} has no entry in its ledger.`);
   const userRules = userRulesOf(context);
   const byId = new Map(entries.map((entry) => [entry.id, entry]));
@@ -28,7 +29,9 @@ export async function reportOf(context: Context, { ledger, session }: OpenedStor
     record: session.record,
     at: new Date(),
     items: (await readTimeline(session.folder, entries)).items,
-    changes: summarizeChanges(await listChanges(ledger, base.tree, final.tree, undefined, userRules)),
+    changes: summarizeChanges(
+      await listChanges(ledger, await begunWith(session.record, ledger), final.tree, undefined, userRules),
+    ),
     verdict: await ledger.verify(),
     stepReport: ({ entry }) => stepReport(ledger, byId.get(entry.parent ?? ''), entry),
   };

@@ -14,6 +14,11 @@ export async function baseTreeOf(record: SessionRecord, ledger: LedgerReader): P
   return initial?.tree ?? (await ledger.head()).tree;
 }
 
+/** The tree of the project as the session found it, whatever was applied since. Throws what the ledger throws. */
+export function begunWith(record: SessionRecord, ledger: LedgerReader): Promise<string> {
+  return baseTreeOf({ ...record, landed: [] }, ledger);
+}
+
 export function isSameState(a: FileState | undefined, b: FileState | undefined): boolean {
   return a?.oid === b?.oid && a?.mode === b?.mode;
 }

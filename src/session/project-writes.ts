@@ -6,7 +6,7 @@ import type { Emit } from '../base/events.ts';
 import type { HostPath } from '../base/path-bytes.ts';
 import type { LedgerWriter } from '../ledger/writer.ts';
 import { type Applied, type ApplyRequest, applyChanges } from './apply-changes.ts';
-import { baseTreeOf, moveBaseBack, takenBack } from './base-tree.ts';
+import { baseTreeOf, begunWith, moveBaseBack, takenBack } from './base-tree.ts';
 import type { EntryRecorder } from './entry-recorder.ts';
 import { landChanges, type Review } from './land-changes.ts';
 import type { SessionParts } from './session-parts.ts';
@@ -33,7 +33,7 @@ export class ProjectWrites {
 
   /** Tree of the project as the session found it. */
   beganWith(): Promise<string> {
-    return baseTreeOf({ ...this.#parts.folder.record, landed: [] }, this.#parts.ledger);
+    return begunWith(this.#parts.folder.record, this.#parts.ledger);
   }
 
   /** What {@link apply} asks for. */

@@ -208,6 +208,20 @@ describe('blame', () => {
   });
 });
 
+describe('a label', () => {
+  it('names an entry for show and diff, alone and as an end of a range', async () => {
+    const { run, rows } = await setUp();
+    expect((await run('snapshot', 'as it was')).code).toBe(0);
+    const [shown] = await rows('show', 'as it was');
+    expect(shown).toMatchObject({ type: 'entry', label: 'as it was' });
+    const [between] = await rows('diff', '#2..as it was');
+    expect(between).toMatchObject({ type: 'changes', to: shown?.entry });
+    const [since] = await rows('diff', 'as it was..');
+    expect(since).toMatchObject({ from: shown?.entry, changes: [] });
+    expect((await run('show', 'no such label')).code).toBe(2);
+  });
+});
+
 describe('export', () => {
   it('gives a patch, whole or step by step, without what git or apply would refuse', async () => {
     const { home, run } = await setUp();
@@ -276,6 +290,19 @@ describe('export', () => {
     );
     expect((await run('export', '--branch', 'agent/work')).code).toBe(2);
     expect((await run('export', '--branch', 'one', '--squash')).stderr).toContain('1 commit');
+  });
+
+  it('begins with what was applied, which the project has already; its steps and its page begin with the session', async () => {
+    const { home, run } = await setUp();
+    expect((await run('apply', '--yes', '--accept', 'dos.txt')).code).toBe(0);
+    const rest = await run('export', '--patch');
+    expect(rest.stdout).toContain('data.bin');
+    expect(rest.stdout).not.toContain('dos.txt');
+    expect((await run('export', '--patch', '--steps')).stdout).toContain('dos.txt');
+    expect((await run('export', '--branch', 'rest', '--squash')).code).toBe(0);
+    await run('apply', '--yes');
+    expect((await run('export', '--html', '--output', join(home, 'page.html'))).code).toBe(0);
+    expect(readFileSync(join(home, 'page.html'), 'utf8')).toMatch(/Changes[\s\S]*dos\.txt/);
   });
 
   it('gives only what was accepted, once something was', async () => {

@@ -72,11 +72,14 @@ function chooseForm(flags: ExportFlags): (request: Request) => Promise<Made> {
   return form;
 }
 
-async function makePatch({ stored, flags }: Request): Promise<Made> {
+async function makePatch({ context, stored, flags }: Request): Promise<Made> {
   const work = await collectWork(stored, { accepted: flags.accepted === true });
   const steps = flags.steps ? await work.steps() : undefined;
   const leftOut = steps ? steps.flatMap((step) => step.leftOut) : work.whole.leftOut;
   const pieces = steps ? mailPieces(steps, work.read) : patchPieces(work.whole, work.read);
+  if (!steps && work.whole.changes.length === 0 && work.base !== work.initial.tree && leftOut.length === 0) {
+    context.err.write('All of it is in the project already. --steps exports what each entry did.\n');
+  }
   const { output } = flags;
   if (output === undefined || output === '-') {
     for await (const piece of pieces) await writeStream(process.stdout, piece);
@@ -115,13 +118,14 @@ async function makeBranch({ stored, flags, signal }: Request): Promise<Made> {
   const { branch = '' } = flags;
   const { project, gitHead } = stored.session.record;
   const work = await collectWork(stored, { accepted: flags.accepted === true });
-  const steps = flags.squash || flags.accepted ? [work.asOneStep()] : await work.steps();
+  const isOne = flags.squash || flags.accepted;
+  const steps = isOne ? [work.asOneStep()] : await work.steps();
   const made = await exportBranch({
     project: project as HostPath,
     branch,
     force: flags.force === true,
     start: gitHead,
-    base: await stored.ledger.files(work.base.tree),
+    base: await stored.ledger.files(isOne ? work.base : work.initial.tree),
     commits: steps.map((step) => ({ message: commitMessage(step), at: step.at, changes: step.changes })),
     read: work.read,
     signal,
