@@ -81,7 +81,7 @@ export type EventBody =
       entry: string;
       seq: number;
       changed: string[];
-      /** What the model gets to read, cut to the tool's budget. */
+      /** What the model gets to read, cut to the tool's budget; of `exec` and `shell` both ends of the output. */
       text: string;
       /** A unified diff of what a file tool did, for display. */
       diff?: string;

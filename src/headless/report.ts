@@ -5,7 +5,7 @@ import { showPath } from '../base/path-bytes.ts';
 import { showDuration } from '../config/quantities.ts';
 import type { Verdict } from '../ledger/verify.ts';
 import type { SessionRecord } from '../session/store.ts';
-import { describeStep, type TimelineItem, type TimelineStep } from '../session/timeline.ts';
+import { describeStep, outputTitle, type TimelineItem, type TimelineStep } from '../session/timeline.ts';
 import { element, type Html, join, text } from './html.ts';
 import { REPORT_STYLE } from './report-style.ts';
 
@@ -136,7 +136,7 @@ function formatStep(step: TimelineStep, { changes, patch }: StepReport): Html {
     ),
     definitions(facts),
     section('Input', input === undefined ? '' : showInput(input)),
-    section('Result, as the model got it', output ?? ''),
+    section(outputTitle(step.entry), output ?? ''),
     ...(changes.length === 0 ? [] : [element('h3', {}, text('Changes')), changeList(changes), diff(patch)]),
   );
 }

@@ -6,6 +6,7 @@ import type { SpawnEnd } from '../guest/guest.ts';
 import { DiskFullWatch, describeFullDisk, describeLimitsMet } from '../sandbox/limits-met.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { digestInput, type EntryRecorder, type Recorded } from './entry-recorder.ts';
+import { KeptOutput } from './kept-output.ts';
 import { exitCodeOf } from './session-parts.ts';
 import { type ExecRequest, endOf, ToldOutput } from './told-output.ts';
 
@@ -29,6 +30,7 @@ export async function runCommand(
   const input = { command: spawn.argv.join(' ') };
   const told = isTold ? new ToldOutput(call, emit) : undefined;
   const disk = new DiskFullWatch();
+  const kept = new KeptOutput();
   const started = performance.now();
   const process = await sandbox.exec(
     {
@@ -36,6 +38,7 @@ export async function runCommand(
       onOutput: (chunk, channel) => {
         told?.add(chunk, channel);
         disk.add(chunk);
+        kept.add(chunk);
         return onOutput?.(chunk, channel);
       },
     },
@@ -67,7 +70,7 @@ export async function runCommand(
     entry: entry.id,
     seq: entry.trailers.seq,
     changed,
-    text: '',
+    text: kept.toString(),
     skipped: capture.skipped,
   });
   throwIfCancelled(signal);

@@ -80,6 +80,11 @@ export function describeStep({ entry, input, target }: TimelineStep): string {
   }
 }
 
+/** What a step's output is: of a person's own command all of it or both ends, of the agent's tools what the model got. */
+export function outputTitle({ trailers }: Entry): string {
+  return trailers.tool === 'exec' || trailers.tool === 'shell' ? 'Output' : 'Result, as the model got it';
+}
+
 function describeOrigin(origin: string | undefined): string {
   const [session = '', id = ''] = origin?.split(':', 2) ?? [];
   return origin === undefined ? 'another session' : `session ${session}, entry ${id.slice(0, 10)}`;

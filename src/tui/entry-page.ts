@@ -2,7 +2,7 @@
 import { showPath } from '../base/path-bytes.ts';
 import { escapeForTerminal } from '../base/terminal-text.ts';
 import { showDuration } from '../config/quantities.ts';
-import { describeStep, type TimelineStep } from '../session/timeline.ts';
+import { describeStep, outputTitle, type TimelineStep } from '../session/timeline.ts';
 import { toOneLine } from './cut-text.ts';
 import type { Style } from './style.ts';
 
@@ -20,7 +20,7 @@ export function formatEntryPage(step: TimelineStep, style: Style): string {
     ),
     ...(step.turn && step.turn.prompt !== '' ? block('Prompt', step.turn.prompt, style) : []),
     ...inputBlocks(step.input, style),
-    ...(step.output === undefined ? [] : block('Result, as the model got it', step.output, style)),
+    ...(step.output === undefined ? [] : block(outputTitle(entry), step.output, style)),
   ].join('');
 }
 

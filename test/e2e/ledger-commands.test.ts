@@ -208,6 +208,20 @@ describe('blame', () => {
   });
 });
 
+describe('the output of a command that a person ran', () => {
+  it('is on its page and in the report, with both ends of what is long', async () => {
+    const home = temporaryFolder();
+    const project = makeProject(home, FILES);
+    const run = (...args: string[]) => runCli(args, { home, cwd: project });
+    const command = 'echo begun; head -c 200000 /dev/zero | tr "\\0" x; echo; echo "<b>ended</b>"';
+    expect((await run('exec', '--demo', '--', 'sh', '-c', command)).code).toBe(0);
+    const [shown] = jsonLines((await run('show', '2', '--json')).stdout);
+    expect(shown?.output).toMatch(/^begun\nx+\n… 134\d\d\d bytes are left out here …\nx+\n<b>ended<\/b>\n$/);
+    expect((await run('show', '2')).stdout).toMatch(/Output[\s\S]*begun/);
+    expect((await run('export', '--html', '--output', '-')).stdout).toContain('&lt;b&gt;ended&lt;/b&gt;');
+  });
+});
+
 describe('a label', () => {
   it('names an entry for show and diff, alone and as an end of a range', async () => {
     const { run, rows } = await setUp();
