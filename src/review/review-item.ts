@@ -15,7 +15,7 @@ import { riskOf } from '../policy/risk.ts';
 import { formatOf } from './accepted.ts';
 import { typeOfContent } from './content-type.ts';
 import type { ChangeBytes } from './file-hunks.ts';
-import { readSides } from './read-sides.ts';
+import { readAhead } from './read-sides.ts';
 
 export interface ReviewItem {
   change: Change;
@@ -59,9 +59,8 @@ export async function reviewItems(
     copies: findCopies(changes.changes, emptyBlobLike(changes.changes)),
   };
   const items: ReviewItem[] = [];
-  for (const change of changes.changes) {
+  for await (const { change, bytes } of readAhead(changes.changes, (oid) => ledger.readBlob(oid))) {
     throwIfCancelled(options.signal);
-    const bytes = await readSides(change, (oid) => ledger.readBlob(oid));
     items.push(reviewItem(change, bytes, set, options));
   }
   return items;
