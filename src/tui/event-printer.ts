@@ -9,6 +9,7 @@ import { showDuration } from '../config/quantities.ts';
 import { describeInput } from '../tools/describe-input.ts';
 import { ProgressLine } from './progress.ts';
 import type { Screen } from './style.ts';
+import { WordWrap, wrapWords } from './word-wrap.ts';
 
 /** Live output lines shown of one tool call before the rest is only counted. */
 const MOST_OUTPUT_LINES = 30;
@@ -48,12 +49,14 @@ export class EventPrinter {
   /** The call whose line was printed last: what follows under it needs no name. */
   #latest = '';
   #isMidLine = false;
+  readonly #wrap: WordWrap | undefined;
 
   constructor(options: PrinterOptions) {
     this.#screen = options.screen;
     this.#notes = options.notes;
     this.#quiet = options.quiet;
     this.#progress = new ProgressLine(options.notes);
+    if (options.screen.isTerminal) this.#wrap = new WordWrap(() => options.screen.columns);
   }
 
   /** Prints an event. Never throws on any content. */
@@ -102,21 +105,26 @@ export class EventPrinter {
   /** Ends a line that is still open, so that the next thing starts on its own. */
   finishLine(): void {
     this.#progress.clear();
-    if (this.#isMidLine) this.#screen.write('\n');
+    if (this.#isMidLine) this.#screen.write(`${this.#wrap?.end() ?? ''}\n`);
+    this.#wrap?.restart();
     this.#isMidLine = false;
   }
 
   #text(text: string): void {
     if (text === '') return;
-    this.#screen.write(text);
+    this.#screen.write(this.#wrap?.push(text) ?? text);
     this.#isMidLine = !text.endsWith('\n');
   }
 
   #note(text: string, isError = false): void {
     this.finishLine();
     const { style } = this.#notes;
+    const [mark, paint] = isError ? ['Error: ', style.red] : ['! ', style.dim];
     const safe = escapeForTerminal(text);
-    this.#notes.write(`${isError ? style.red('Error: ') : style.dim('! ')}${safe}\n`);
+    const broken = this.#notes.isTerminal
+      ? wrapWords(`${mark}${safe}`, this.#notes.columns, '  ')
+      : `${mark}${safe}`;
+    this.#notes.write(`${paint(mark)}${broken.slice(mark.length)}\n`);
   }
 
   #sessionStart(isolation: IsolationInfo, withheld: string[]): void {
@@ -199,7 +207,10 @@ export class EventPrinter {
   }
 
   #diff(diff: string): void {
-    const lines = diff.split('\n').filter((line) => !/^(---|\+\+\+|Index:|={10})/.test(line));
+    const lines = diff
+      .trimEnd()
+      .split('\n')
+      .filter((line) => !/^(---|\+\+\+|Index:|={10})/.test(line));
     const { style } = this.#screen;
     for (const line of lines.slice(0, MOST_DIFF_LINES)) {
       const safe = escapeForTerminal(line);

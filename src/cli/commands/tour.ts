@@ -11,6 +11,7 @@ import type { HostPath } from '../../base/path-bytes.ts';
 import { createReplayModel } from '../../providers/replay-model.ts';
 import { decideByPatterns } from '../../review/select.ts';
 import type { Session } from '../../session/session.ts';
+import { wrapWords } from '../../tui/word-wrap.ts';
 import { ask } from '../confirm.ts';
 import { type CommonFlags, type Context, createContext, withSignals } from '../context.ts';
 import { endSession, showChanges } from '../finish-session.ts';
@@ -152,7 +153,9 @@ class Guide {
   }
 
   say(text: string): void {
-    if (!this.#context.json) this.#context.err.write(`\n${this.#context.err.style.cyan(text)}\n`);
+    const { err, json } = this.#context;
+    const shown = err.isTerminal ? wrapWords(text, err.columns) : text;
+    if (!json) err.write(`\n${err.style.cyan(shown)}\n`);
   }
 
   show(text: string): void {

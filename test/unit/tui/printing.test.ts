@@ -59,6 +59,16 @@ describe('the event printer', () => {
     );
   });
 
+  it('breaks replies and notes between words on a terminal, however the pieces come', () => {
+    const screen = recordingScreen(true);
+    screen.columns = 20;
+    const printer = new EventPrinter({ screen, notes: screen, quiet: false });
+    for (const text of ['The first tw', 'o lines are done', ' now.'])
+      printer.print({ type: 'message.delta', text });
+    printer.print({ type: 'warning', code: 'x', message: 'Something is not as it was.' });
+    expect(screen.text).toBe('The first two lines\nare done now.\n! Something is not\n  as it was.\n');
+  });
+
   it('says which call ended when several run side by side', () => {
     const text = printed([
       { type: 'tool.start', call: 'a', tool: 'read', input: { path: 'one' } },
