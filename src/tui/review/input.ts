@@ -33,7 +33,9 @@ export function takeInput(view: ReviewView, input: Input): void {
 
 function typeOver(view: ReviewView, overlay: Overlay, key: string): void {
   if (overlay.kind !== 'list') {
-    const choice = overlay.choices.find((each) => each.key === key);
+    const choice = overlay.choices.find(
+      (each) => each.key === key || (each.isForInterrupt && key === 'ctrl-c'),
+    );
     if (choice !== undefined) {
       view.overlay = undefined;
       choice.act();

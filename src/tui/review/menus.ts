@@ -118,7 +118,7 @@ export function askToLeave(view: ReviewView): void {
             },
           ]
         : []),
-      { key: 'k', text: 'keep the decisions for later', act: leave('keep') },
+      { key: 'k', text: 'keep the decisions for later', act: leave('keep'), isForInterrupt: true },
       { key: 'd', text: 'discard the decisions', act: leave('discard') },
     ],
   };

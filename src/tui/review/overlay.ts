@@ -5,6 +5,8 @@ export interface Choice {
   key: string;
   text: string;
   act: () => void;
+  /** Ctrl-C means this one, where any does. */
+  isForInterrupt?: true;
 }
 
 export type Overlay =

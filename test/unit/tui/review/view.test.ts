@@ -138,6 +138,15 @@ describe('a review by keys', () => {
     expect(effects).toEqual(['leave']);
   });
 
+  it('leaves and keeps when Ctrl-C is pressed twice', async () => {
+    const { type, effects, state } = await open([item('a.txt', 'x\n', 'y\n')]);
+    await type('a', 'ctrl-c');
+    expect(effects).toEqual([]);
+    await type('ctrl-c');
+    expect(effects).toEqual(['leave']);
+    expect(state.decisions).toHaveLength(1);
+  });
+
   it('does not take the keys of a prompt for decisions', async () => {
     const { state, type } = await open([item('a.txt', '1\n', '2\n')]);
     await type('c', 'a', 'r', 'A', 'enter');
