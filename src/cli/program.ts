@@ -170,7 +170,7 @@ function addLedgerCommands(program: Command): void {
   reading('show')
     .argument(
       '<id-or-entry>',
-      'an entry (#7, 7, or the beginning of its id), or a session when an entry follows',
+      'an entry (#7, 7, a label, the beginning of its id), or a session when an entry follows',
     )
     .argument('[entry]', 'an entry of that session')
     .description('one entry: what ran and what it changed')
@@ -243,7 +243,7 @@ function addApplyCommands(program: Command): void {
     .action(async (id, options) => (await import('./commands/review.ts')).review(id, options));
   writing('apply')
     .argument('[id]', 'the session (default: the newest of this project)')
-    .description("write a session's changes to the project")
+    .description('write to the project what the review accepted; without a review, all changes')
     .option('--accept <glob>', 'only these files (repeatable)', collect)
     .option('--reject <glob>', 'not these files (repeatable)', collect)
     .option('--decisions <file>', 'decisions as JSON')
