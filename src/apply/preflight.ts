@@ -75,6 +75,7 @@ export async function preflightIntents(
         : { intent, state: { kind: 'absent' }, outcome: 'refused', reason: refusal },
     );
   }
+  markGoneBelowLinks(verdicts);
   const drifted = [...verdicts.values()].filter(({ isDrift }) => isDrift);
   const shown = new Map(drifted.map(({ intent, state }) => [intent.path, hostDigest(state)]));
   await settleDrift(root, verdicts, options);
@@ -85,6 +86,21 @@ export async function preflightIntents(
   await measure(found.ready);
   const problems = findProblems(root, found, options.stateDir);
   return { ...found, shown, problems, warnings: [...found.warnings, ...git.warnings] };
+}
+
+/** A file to delete is gone where the plan's own symlink stands in the place of its folder already. */
+function markGoneBelowLinks(verdicts: Map<RelPath, Verdict>): void {
+  for (const [path, verdict] of verdicts) {
+    const { intent, state, outcome } = verdict;
+    if (outcome !== 'conflict' || intent.target !== undefined || state.kind !== 'blocked') continue;
+    const above = path
+      .split('/')
+      .slice(0, state.depth + 1)
+      .join('/') as RelPath;
+    const link = verdicts.get(above);
+    if (link?.outcome !== 'unchanged' || link.intent.target?.kind !== 'symlink') continue;
+    verdicts.set(path, { ...verdict, outcome: 'unchanged', reason: '', isDrift: false });
+  }
 }
 
 /** A path in the middle of a merge of git's is written only when somebody said so. */

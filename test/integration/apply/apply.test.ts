@@ -5,6 +5,8 @@ import {
   mkdirSync,
   readdirSync,
   statSync,
+  symlinkSync,
+  unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -212,6 +214,25 @@ describe('undo', () => {
     writeFileSync(join(project.root, 'a'), '2');
     await undo(project);
     expect(readTree(project.root)).toEqual({ a: '1', b: '1' });
+  });
+
+  it('finds nothing left to do after a folder became a symlink, but does not take another link for its own', async () => {
+    const [before, after]: Tree[] = [
+      { 'd/a': 'x\n', 'd/b/c': 'y\n', 'e/a': 'z\n' },
+      { d: { link: 'e' }, 'e/a': 'z\n' },
+    ];
+    const project = makeProject(before ?? {}, after ?? {});
+    const plan = { items: planItems(before ?? {}, after ?? {}) };
+    expect((await applyPlan({ ...project, plan })).conflicts).toEqual([]);
+    const again = await applyPlan({ ...project, plan });
+    expect([again.applied, again.conflicts, [...again.unchanged].sort()]).toEqual([
+      [],
+      [],
+      ['d', 'd/a', 'd/b/c'],
+    ]);
+    unlinkSync(join(project.root, 'd'));
+    symlinkSync('elsewhere', join(project.root, 'd'));
+    expect((await applyPlan({ ...project, plan })).conflicts.map(({ path }) => path)).toContain('d/a');
   });
 
   it('restores a symlink of the user that leads out of the project', async () => {
