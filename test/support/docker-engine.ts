@@ -117,11 +117,11 @@ async function answer(engine: Engine, hasEnded: () => boolean, said: () => strin
 }
 
 const PROGRAMS =
-  'bash sh basename cat chmod cp curl cut date dd df dirname echo env find grep head id ln ls mkdir mkfifo mknod mktemp mount mv od printf readlink rm rmdir sed seq setsid sha256sum sleep sort stat stty tail tee test timeout touch tr true uname unshare wc xargs yes';
+  'bash sh awk basename cat chmod cp curl cut date dd df dirname echo env find getent grep head id ln ls md5sum mkdir mkfifo mknod mktemp mount mv od printf readlink rm rmdir sed seq setsid sha256sum sleep sort stat stty tail tee test timeout touch tr true umount uname unshare wc xargs yes';
 
 async function importImage(engine: Engine, folder: string): Promise<void> {
-  const programs = PROGRAMS.split(' ').map((name) =>
-    name.endsWith('sh') ? `/bin/${name}` : `/usr/bin/${name}`,
+  const programs = ['/usr/sbin/chroot', ...PROGRAMS.split(' ')].map((name) =>
+    name.startsWith('/') ? name : name.endsWith('sh') ? `/bin/${name}` : `/usr/bin/${name}`,
   );
   const loaded = execFileSync('ldd', programs, { encoding: 'utf8' });
   const libraries = [...loaded.matchAll(/(?:=> |^\s+)(\/\S+) \(0x/gm)].map(([, path = '']) => path);
