@@ -8,7 +8,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-
 #ifndef __x86_64__
 #error "the numbers below are those of x86-64"
 #endif
