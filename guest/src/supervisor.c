@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "cgroup.h"
 #include "child.h"
 #include "descendants.h"
@@ -148,7 +149,7 @@ static void watch_until_end(int signals, int *status, const struct request *q)
     }
 }
 
-static _Noreturn void report_end(int64_t started_us)
+static _Noreturn void report_end(int64_t started_us, uint64_t kills_before)
 {
     struct rusage r;
     struct cgroup_usage u = {0};
@@ -156,6 +157,8 @@ static _Noreturn void report_end(int64_t started_us)
     if (group >= 0) {
         u = cgroup_read_usage(group);
         u.was_refused_processes |= cgroup_count_refusals(parts.base) > refusals_before;
+    } else if (agent.confines) { /* the group is all executions' together */
+        u.was_killed_for_memory = cgroup_own_memory_kills() > kills_before;
     }
     uint64_t cpu_us = (uint64_t)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000 +
                       (uint64_t)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
@@ -214,6 +217,7 @@ _Noreturn void supervisor_run(struct supervisor_parts *given, const struct reque
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     int signals = open_signals();
     open_group(&q->as.spawn);
+    uint64_t kills_before = agent.confines ? cgroup_own_memory_kills() : 0;
     int64_t started_us = now_us();
     if (signals < 0 || pipe2(status, O_CLOEXEC) != 0)
         fail(errno, "supervisor");
@@ -233,5 +237,5 @@ _Noreturn void supervisor_run(struct supervisor_parts *given, const struct reque
     }
     if (!is_clean)
         fail(ETIMEDOUT, "processes of the execution could not be killed");
-    report_end(started_us);
+    report_end(started_us, kills_before);
 }
