@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -11,6 +11,7 @@ import type { GuestPath, HostPath } from '../../src/base/path-bytes.ts';
 import { attemptEscapes } from '../../src/sandbox/escape-attempts.ts';
 import { type OpenSandboxOptions, openSandbox } from '../../src/sandbox/open.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
+import { runCli } from '../support/cli.ts';
 import { openEngine, TEST_IMAGE, type TestEngine, whyNoEngine } from '../support/docker-engine.ts';
 import { openOrigin, openProxy } from '../support/egress.ts';
 import { MemorySink } from '../support/memory-sink.ts';
@@ -134,7 +135,8 @@ describe.skipIf(reason !== undefined)(`a container of a Docker engine${reason ? 
   it('kills what takes more memory than there is, and goes on', async () => {
     const sandbox = await open({ memoryBytes: LEAST_MEMORY });
     const { end } = await run(sandbox, 'head -c 300M /dev/zero | (exec tail) > /dev/null');
-    expect(end.exitCode).toBe(137);
+    expect(end).toMatchObject({ exitCode: 137, wasKilledForMemory: true });
+    expect((await run(sandbox, 'kill -9 $$')).end).toMatchObject({ signal: 9, wasKilledForMemory: false });
     expect((await run(sandbox, 'echo alive')).out).toBe('alive\n');
   });
 
@@ -230,6 +232,26 @@ describe.skipIf(reason !== undefined)(`a container of a Docker engine${reason ? 
   it('runs with a runtime that is named', async () => {
     const sandbox = await open({}, {}, { runtime: 'runc' });
     expect((await run(sandbox, 'echo ran')).out).toBe('ran\n');
+  });
+
+  it('is what the program starts when the backend is named, and nothing else is tried', async () => {
+    const home = temporaryFolder();
+    const project = temporaryFolder();
+    writeFileSync(join(project, 'a.txt'), 'one\n');
+    const start = (more: string[], script: string) =>
+      runCli(['exec', '--isolation', 'container', '--backend', 'docker', ...more, '--', 'sh', '-c', script], {
+        home,
+        cwd: project,
+        env: { DOCKER_HOST: engine.host },
+      });
+    const done = await start(['--image', TEST_IMAGE, '--apply', 'all'], 'pwd; echo two > a.txt');
+    expect([done.code, done.stdout]).toEqual([0, expect.stringContaining(project)]);
+    expect(readFileSync(join(project, 'a.txt'), 'utf8')).toBe('two\n');
+    const refused = await start(['--image', 'nothing/here:1'], 'true');
+    expect([refused.code, refused.stderr]).toEqual([4, expect.stringContaining('pull nothing/here:1')]);
+    const other = await start(['--image', TEST_IMAGE, '--runtime', 'kata'], 'true');
+    expect([other.code, other.stderr]).toEqual([4, expect.stringContaining('no runtime "kata"')]);
+    expect(await containers()).toEqual([]);
   });
 
   it('works on an engine that is reached by ssh, with nothing of this machine’s files', async () => {

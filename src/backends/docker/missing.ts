@@ -54,7 +54,7 @@ export async function examine(
       mend: pullCommand(engine, image),
     };
   }
-  return imageFacts(objectOf(found.body), image, Number(facts.NCPU) || 1);
+  return imageFacts(engine, objectOf(found.body), image, Number(facts.NCPU) || 1);
 }
 
 function unsuitable(facts: Record<string, unknown>, runtime: string | undefined): BackendMissing | undefined {
@@ -73,6 +73,7 @@ function unsuitable(facts: Record<string, unknown>, runtime: string | undefined)
 }
 
 function imageFacts(
+  engine: Engine,
   image: Record<string, unknown>,
   name: string,
   cpus: number,
@@ -80,7 +81,7 @@ function imageFacts(
   if (image.Os !== 'linux' || image.Architecture !== ARCHITECTURE) {
     return {
       reason: `The image ${name} is for ${String(image.Os)}/${String(image.Architecture)}; the guest agent runs on linux/${ARCHITECTURE}.`,
-      mend: `docker pull --platform linux/${ARCHITECTURE} ${name}`,
+      mend: pullCommand(engine, `--platform linux/${ARCHITECTURE} ${name}`),
     };
   }
   const config = (image.Config ?? {}) as { Env?: unknown };

@@ -77,7 +77,7 @@ describe('what is missing for a container', () => {
     const engine = await engineOf({ image: { ...IMAGE, Architecture: 'arm64' } });
     expect(await examine(engine, wanted)).toMatchObject({
       reason: expect.stringContaining('linux/arm64'),
-      mend: 'docker pull --platform linux/amd64 debian:12',
+      mend: `docker -H ${engine.address.name} pull --platform linux/amd64 debian:12`,
     });
     const windows = await engineOf({ info: { ...INFO, OSType: 'windows' } });
     expect(await examine(windows, wanted)).toMatchObject({ reason: expect.stringContaining('windows') });
