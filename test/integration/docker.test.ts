@@ -7,6 +7,7 @@ import type { LaunchSpec } from '../../src/backends/backend.ts';
 import type { DockerOptions } from '../../src/backends/docker/docker-backend.ts';
 import { Engine } from '../../src/backends/docker/engine.ts';
 import { resolveEngine } from '../../src/backends/docker/engine-address.ts';
+import { removeForsaken } from '../../src/backends/docker/forsaken.ts';
 import type { GuestPath, HostPath } from '../../src/base/path-bytes.ts';
 import { attemptEscapes } from '../../src/sandbox/escape-attempts.ts';
 import { type OpenSandboxOptions, openSandbox } from '../../src/sandbox/open.ts';
@@ -111,6 +112,10 @@ describe.skipIf(reason !== undefined)(`a container of a Docker engine${reason ? 
     expect((await run(known, script)).out).toBe(
       'builder\n/home/builder\n1234:1234\n1234:1234\nCapEff:\t0000000000000000\n',
     );
+    const written = await known.write(`${known.workspace}/by/tool`, Buffer.from('x'), { makeParents: true });
+    expect([written.stat.uid, written.created]).toEqual([1234, true]);
+    const { written: captured } = await known.capture(new MemorySink(), { sweep: true, alsoWrote: [] });
+    expect(captured.map(({ path }) => path)).toEqual(['by/tool', 'made']);
     const added = await open({ uid: 4321, gid: 4321 });
     expect((await run(added, 'id -un; id -gn; echo $HOME; touch $HOME/mine && echo made')).out).toBe(
       'user\nuser\n/home/user\nmade\n',
@@ -198,6 +203,18 @@ describe.skipIf(reason !== undefined)(`a container of a Docker engine${reason ? 
     await engine.engine.call('POST', `/containers/${only?.Id}/kill`);
     await sandbox.closed;
     await expect.poll(containers, { timeout: 30_000 }).toEqual([]);
+  });
+
+  it('is removed later when its owner was killed before it ran, and only then', async () => {
+    const sandbox = await open();
+    const [running] = await containers();
+    const json = { Image: TEST_IMAGE, Cmd: ['true'], Labels: { 'safe-coder.sandbox': 'forsaken' } };
+    await engine.engine.call('POST', '/containers/create', { json });
+    await removeForsaken(engine.engine, Date.now());
+    expect(await containers()).toHaveLength(2);
+    await removeForsaken(engine.engine, Date.now() + 2 * 3_600_000);
+    expect((await containers()).map(({ Id }) => Id)).toEqual([running?.Id]);
+    expect((await run(sandbox, 'echo alive')).out).toBe('alive\n');
   });
 
   it('leaves nothing when its start is cancelled at any moment', async () => {

@@ -15,6 +15,7 @@ import {
 } from './container.ts';
 import { Engine, objectOf } from './engine.ts';
 import type { EngineAddress } from './engine-address.ts';
+import { removeForsaken } from './forsaken.ts';
 import { type EngineFacts, examine } from './missing.ts';
 import { readTarFile, type TarFile, writeTar } from './tar.ts';
 import { type ImageUsers, usersOf } from './users.ts';
@@ -59,6 +60,7 @@ export function createDockerBackend(options: DockerOptions): Backend {
           `What is said to the engine at ${options.engine.name} is not encrypted: the project can be read on the way.`,
         );
       }
+      await removeForsaken(engine, Date.now(), signal);
       const { id, limitsDisk } = await create(engine, { spec, facts, options, signal });
       if (!limitsDisk) {
         options.onWarning?.(
