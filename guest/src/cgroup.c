@@ -131,6 +131,12 @@ uint64_t cgroup_own_memory_kills(void)
     return kills != 0 ? kills : read_keyed(AT_FDCWD, "/sys/fs/cgroup/memory/memory.oom_control", "oom_kill");
 }
 
+uint64_t cgroup_own_refusals(void)
+{
+    uint64_t refusals = read_keyed(AT_FDCWD, "/sys/fs/cgroup/pids.events", "max");
+    return refusals != 0 ? refusals : read_keyed(AT_FDCWD, "/sys/fs/cgroup/pids/pids.events", "max");
+}
+
 void cgroup_remove(int base, const char *name)
 {
     for (int i = 0; i < REMOVE_TRIES && unlinkat(base, name, AT_REMOVEDIR) != 0 && errno == EBUSY; i++)

@@ -27,7 +27,7 @@ enum { KILL_DEADLINE_MS = 10000 };
 static struct supervisor_parts parts;
 static char group_name[32];
 static int group = -1;
-static uint64_t refusals_before;
+static uint64_t refusals_before, kills_before;
 static pid_t main_process;
 static int main_status;
 static bool has_ended;   /* the main process, with main_status */
@@ -149,7 +149,7 @@ static void watch_until_end(int signals, int *status, const struct request *q)
     }
 }
 
-static _Noreturn void report_end(int64_t started_us, uint64_t kills_before)
+static _Noreturn void report_end(int64_t started_us)
 {
     struct rusage r;
     struct cgroup_usage u = {0};
@@ -159,6 +159,7 @@ static _Noreturn void report_end(int64_t started_us, uint64_t kills_before)
         u.was_refused_processes |= cgroup_count_refusals(parts.base) > refusals_before;
     } else if (agent.confines) { /* the group is all executions' together */
         u.was_killed_for_memory = cgroup_own_memory_kills() > kills_before;
+        u.was_refused_processes = cgroup_own_refusals() > refusals_before;
     }
     uint64_t cpu_us = (uint64_t)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000 +
                       (uint64_t)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
@@ -189,8 +190,13 @@ static int open_signals(void)
 
 static void open_group(const struct spawn_request *s)
 {
-    if (parts.base < 0)
+    if (parts.base < 0) {
+        if (agent.confines) {
+            kills_before = cgroup_own_memory_kills();
+            refusals_before = cgroup_own_refusals();
+        }
         return;
+    }
     refusals_before = cgroup_count_refusals(parts.base);
     snprintf(group_name, sizeof group_name, "x%llu", (unsigned long long)parts.number);
     group = cgroup_create(parts.base, group_name, s->max_processes, s->max_memory);
@@ -217,7 +223,6 @@ _Noreturn void supervisor_run(struct supervisor_parts *given, const struct reque
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     int signals = open_signals();
     open_group(&q->as.spawn);
-    uint64_t kills_before = agent.confines ? cgroup_own_memory_kills() : 0;
     int64_t started_us = now_us();
     if (signals < 0 || pipe2(status, O_CLOEXEC) != 0)
         fail(errno, "supervisor");
@@ -237,5 +242,5 @@ _Noreturn void supervisor_run(struct supervisor_parts *given, const struct reque
     }
     if (!is_clean)
         fail(ETIMEDOUT, "processes of the execution could not be killed");
-    report_end(started_us, kills_before);
+    report_end(started_us);
 }

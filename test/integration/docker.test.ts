@@ -147,8 +147,10 @@ describe.skipIf(reason !== undefined)(`a container of a Docker engine${reason ? 
 
   it('refuses processes beyond its limit, and goes on', async () => {
     const sandbox = await open({ pids: 16 });
-    const { out } = await run(sandbox, "sh -c 'for i in $(seq 400); do sleep 60 & done'");
+    const { out, end } = await run(sandbox, "sh -c 'for i in $(seq 400); do sleep 60 & done'");
     expect(out).toMatch(/Cannot fork/);
+    expect(end.wasRefusedProcesses).toBe(true);
+    expect((await run(sandbox, 'true')).end.wasRefusedProcesses).toBe(false);
     expect((await run(sandbox, 'echo alive')).out).toBe('alive\n');
   });
 
