@@ -82,7 +82,8 @@ export async function startSession(context: Context, shown: Face, options: Start
     const { face, title, project = context.project } = options;
     return await Session.start({ ...common, face, title, project });
   } catch (error) {
-    throw withCacheHint(error, context.directories.cache);
+    // Nothing of an engine's container comes from there.
+    throw backend.name === 'docker' ? error : withCacheHint(error, context.directories.cache);
   }
 }
 
