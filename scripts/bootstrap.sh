@@ -36,6 +36,8 @@ cpio|cpio|judges the first archive of the guest in tests
 pgrep|procps|finds processes in tests
 ssh-keygen|openssh-client|signs ledgers in tests
 setpriv|util-linux|runs tests as an ordinary user
+openssl|openssl|makes certificates for tests
+dockerd|docker.io|is the engine of the container tests; each test starts its own
 '
 
 missing_packages() {

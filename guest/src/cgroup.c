@@ -125,6 +125,18 @@ struct cgroup_usage cgroup_read_usage(int group)
 
 uint64_t cgroup_count_refusals(int group) { return read_keyed(group, "pids.events", "max"); }
 
+uint64_t cgroup_own_memory_kills(void)
+{
+    uint64_t kills = read_keyed(AT_FDCWD, "/sys/fs/cgroup/memory.events", "oom_kill");
+    return kills != 0 ? kills : read_keyed(AT_FDCWD, "/sys/fs/cgroup/memory/memory.oom_control", "oom_kill");
+}
+
+uint64_t cgroup_own_refusals(void)
+{
+    uint64_t refusals = read_keyed(AT_FDCWD, "/sys/fs/cgroup/pids.events", "max");
+    return refusals != 0 ? refusals : read_keyed(AT_FDCWD, "/sys/fs/cgroup/pids/pids.events", "max");
+}
+
 void cgroup_remove(int base, const char *name)
 {
     for (int i = 0; i < REMOVE_TRIES && unlinkat(base, name, AT_REMOVEDIR) != 0 && errno == EBUSY; i++)

@@ -25,6 +25,9 @@ void cgroup_kill(int group);
 struct cgroup_usage cgroup_read_usage(int group);
 /* How often a limit of processes was reached. Kernels from 6.11 on count that where the limit is, older ones where the fork was. */
 uint64_t cgroup_count_refusals(int group);
+/* The same of this container's own group, of either version; 0 where the kernel doesn't say. */
+uint64_t cgroup_own_memory_kills(void);
+uint64_t cgroup_own_refusals(void);
 /* Removes an empty group, waiting a little for it to become empty. */
 void cgroup_remove(int base, const char *name);
 /* Freezes or thaws everything below; waits until it is so, at most `deadline_ms`. 0, or -1 with errno. */

@@ -1,6 +1,7 @@
 /*
  * safe-coder-guest: the guest agent. As PID 1 it is a machine's init and talks through a virtio port; elsewhere
- * it is an ordinary process, `safe-coder-guest --fd N` or `--stdio`, and ends with its stream.
+ * it is an ordinary process, `safe-coder-guest --fd N` or `--stdio`, and ends with its stream. A container's PID 1 is
+ * given `--stdio`.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -144,7 +145,7 @@ static void leave(void)
 
 int main(int argc, char **argv)
 {
-    agent.is_pid1 = getpid() == 1;
+    agent.is_pid1 = getpid() == 1 && !(argc == 2 && strcmp(argv[1], "--stdio") == 0);
     agent.is_root = geteuid() == 0;
     struct watch signals = {.fd = block_signals(), .ready = on_signal};
     streams_init();

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent.h"
 #include "cgroup.h"
 #include "child.h"
 #include "descendants.h"
@@ -26,7 +27,7 @@ enum { KILL_DEADLINE_MS = 10000 };
 static struct supervisor_parts parts;
 static char group_name[32];
 static int group = -1;
-static uint64_t refusals_before;
+static uint64_t refusals_before, kills_before;
 static pid_t main_process;
 static int main_status;
 static bool has_ended;   /* the main process, with main_status */
@@ -156,6 +157,9 @@ static _Noreturn void report_end(int64_t started_us)
     if (group >= 0) {
         u = cgroup_read_usage(group);
         u.was_refused_processes |= cgroup_count_refusals(parts.base) > refusals_before;
+    } else if (agent.confines) { /* the group is all executions' together */
+        u.was_killed_for_memory = cgroup_own_memory_kills() > kills_before;
+        u.was_refused_processes = cgroup_own_refusals() > refusals_before;
     }
     uint64_t cpu_us = (uint64_t)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * 1000000 +
                       (uint64_t)(r.ru_utime.tv_usec + r.ru_stime.tv_usec);
@@ -186,8 +190,13 @@ static int open_signals(void)
 
 static void open_group(const struct spawn_request *s)
 {
-    if (parts.base < 0)
+    if (parts.base < 0) {
+        if (agent.confines) {
+            kills_before = cgroup_own_memory_kills();
+            refusals_before = cgroup_own_refusals();
+        }
         return;
+    }
     refusals_before = cgroup_count_refusals(parts.base);
     snprintf(group_name, sizeof group_name, "x%llu", (unsigned long long)parts.number);
     group = cgroup_create(parts.base, group_name, s->max_processes, s->max_memory);

@@ -18,6 +18,8 @@ export interface CommonFlags {
   demo?: boolean;
   isolation?: string;
   backend?: string;
+  image?: string;
+  runtime?: string;
   cpus?: string;
   memory?: string;
   disk?: string;
@@ -53,6 +55,7 @@ export interface Context {
 const SETTING_FLAGS = [
   'isolation',
   'backend',
+  'image',
   'cpus',
   'memory',
   'disk',
@@ -118,6 +121,7 @@ function settingFlags(flags: CommonFlags): Record<string, unknown> {
   }
   const given: Record<string, unknown> = flags.demo ? { isolation: 'demo', backend: 'demo' } : {};
   for (const name of SETTING_FLAGS) if (flags[name] !== undefined) given[name] = flags[name];
+  if (flags.runtime !== undefined) given.dockerRuntime = flags.runtime;
   return given;
 }
 

@@ -14,7 +14,16 @@ function sandboxOptions(command: Command): Command {
     .option('--path <dir>', 'the project (default: here)')
     .option('--demo', 'try it out without isolation: tools run on this machine, NOT ISOLATED')
     .addOption(new Option('--isolation <level>', 'isolation level').choices([...levels]))
-    .addOption(new Option('--backend <name>', 'what starts the sandbox').choices(['qemu', 'demo']))
+    .addOption(
+      new Option('--backend <name>', 'what starts the sandbox').choices([
+        'qemu',
+        'bubblewrap',
+        'docker',
+        'demo',
+      ]),
+    )
+    .option('--image <name>', 'image of a Docker container (default: debian:12)')
+    .option('--runtime <name>', "the Docker engine's runtime, e.g. runsc")
     .option('--cpus <n>', 'CPUs of the sandbox')
     .option('--memory <size>', 'memory of the sandbox, e.g. 2G')
     .option('--disk <size>', 'the most that the sandbox can write, e.g. 8G')

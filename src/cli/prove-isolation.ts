@@ -19,11 +19,19 @@ export interface ProofRow {
   detail: string;
 }
 
+/** A Docker engine is tried where it is named, and nowhere else. */
+function engineOf(level: ProofRow['level'], named: string | undefined): { backend?: 'docker' } {
+  return level === 'container' && named === 'docker' ? { backend: named } : {};
+}
+
 /** Rows as they come in. Never throws but `cancelled`: a level that can't be had is a row that says why. */
 export async function* proveIsolation(context: Context, signal: AbortSignal): AsyncGenerator<ProofRow> {
   for (const level of ['vm', 'container'] as const) {
-    const { backend: _, ...settings } = context.config.settings;
-    const own = { ...context, config: { ...context.config, settings: { ...settings, isolation: level } } };
+    const { backend: named, ...settings } = context.config.settings;
+    const own = {
+      ...context,
+      config: { ...context.config, settings: { ...settings, ...engineOf(level, named), isolation: level } },
+    };
     const backends = await createBackends(own, createFace(own));
     for (const backend of backends) {
       const row = (name: string, what: string, held: boolean | undefined, detail: string): ProofRow => ({

@@ -18,6 +18,7 @@ import type { SessionOptions } from '../session/session-parts.ts';
 import type { StoredSession } from '../session/store.ts';
 import { EventPrinter } from '../tui/event-printer.ts';
 import { type Context, userRulesOf } from './context.ts';
+import { createDocker } from './docker.ts';
 import { checkToolchain, findNodeFolder } from './toolchain.ts';
 
 /** The program's own root: where the guest agent and the examples are. */
@@ -81,7 +82,8 @@ export async function startSession(context: Context, shown: Face, options: Start
     const { face, title, project = context.project } = options;
     return await Session.start({ ...common, face, title, project });
   } catch (error) {
-    throw withCacheHint(error, context.directories.cache);
+    // Nothing of an engine's container comes from there.
+    throw backend.name === 'docker' ? error : withCacheHint(error, context.directories.cache);
   }
 }
 
@@ -116,21 +118,25 @@ function withCacheHint(error: unknown, cache: HostPath): unknown {
 export async function createBackends(context: Context, face: Face): Promise<Backend[]> {
   if (context.config.settings.isolation === 'vm') return [await createVmBackend(context, face)];
   if (context.config.settings.isolation === 'container') {
+    const onWarning = (message: string) =>
+      face.show({
+        type: 'warning',
+        code: 'backend/note',
+        message,
+        at: new Date().toISOString(),
+        session: '',
+      });
+    const programs = { agentBinary: AGENT_BINARY, rgBinary: ripgrepBinary() };
+    // Whoever may speak to an engine is root by it: it is used when it is named, and not otherwise.
+    if (context.config.settings.backend === 'docker')
+      return [await createDocker(context, programs, onWarning)];
     const { createBubblewrapBackend } = await import('../backends/bubblewrap/bubblewrap-backend.ts');
     return [
       createBubblewrapBackend({
         cacheDir: context.directories.cache,
-        agentBinary: AGENT_BINARY,
-        rgBinary: ripgrepBinary(),
+        ...programs,
         toolchainFolders: findToolchain(context),
-        onWarning: (message) =>
-          face.show({
-            type: 'warning',
-            code: 'backend/note',
-            message,
-            at: new Date().toISOString(),
-            session: '',
-          }),
+        onWarning,
       }),
     ];
   }
@@ -181,7 +187,7 @@ function proxyEnvironment(environment: Record<string, string | undefined>): Reco
 }
 
 /** The static ripgrep that came with the npm packages. */
-function ripgrepBinary(): HostPath {
+export function ripgrepBinary(): HostPath {
   const require = createRequire(import.meta.url);
   const platform = `@vscode/ripgrep-${process.platform}-${process.arch}/package.json`;
   const folder = dirname(createRequire(require.resolve('@vscode/ripgrep')).resolve(platform));

@@ -200,6 +200,7 @@ const ENVIRONMENT: Record<string, SettingName> = {
   SAFE_CODER_BASE_URL: 'baseUrl',
   SAFE_CODER_ISOLATION: 'isolation',
   SAFE_CODER_BACKEND: 'backend',
+  SAFE_CODER_IMAGE: 'image',
   SAFE_CODER_CPUS: 'cpus',
   SAFE_CODER_MEMORY: 'memory',
   SAFE_CODER_DISK: 'disk',

@@ -35,7 +35,12 @@ export const settingsShape = {
     .url({ protocol: /^https?$/ })
     .describe("address of the model's API, where it isn't the provider's own"),
   isolation: z.enum(levels).describe('isolation level; there is never a silent step down'),
-  backend: z.enum(['qemu', 'bubblewrap', 'demo']).describe('what starts the sandbox'),
+  backend: z.enum(['qemu', 'bubblewrap', 'docker', 'demo']).describe('what starts the sandbox'),
+  image: z.string().min(1).describe('image of a Docker container, as the engine knows it'),
+  dockerRuntime: z
+    .string()
+    .min(1)
+    .describe("the Docker engine's runtime, such as runsc; default: the engine's own"),
   cpus: z.coerce.number().int().min(1).max(64).describe('CPUs of the sandbox'),
   memory: size('256M', '256G').describe('memory of the sandbox'),
   disk: size('256M', '1T').describe('the most that the sandbox can write'),
@@ -111,6 +116,7 @@ export const projectMay: readonly SettingName[] = [
 
 export const defaults = {
   isolation: 'vm',
+  image: 'debian:12',
   cpus: 2,
   memory: 2 * 2 ** 30,
   disk: 8 * 2 ** 30,

@@ -15,7 +15,9 @@ export async function chooseBackend(settings: Settings, backends: readonly Backe
   );
   if (candidates.length === 0) {
     throw new SafeCoderError('backend/unavailable', describeNone(settings, ofLevel), {
-      hint: 'Use --isolation vm, the default. "safe-coder doctor" shows what works here.',
+      hint: isContainers(settings.backend)
+        ? `Ask for what it gives: --isolation container --backend ${settings.backend}`
+        : 'Use --isolation vm, the default. "safe-coder doctor" shows what works here.',
     });
   }
   const reasons: string[] = [];
@@ -31,6 +33,10 @@ export async function chooseBackend(settings: Settings, backends: readonly Backe
       hint: reasons.join('\n'),
     },
   );
+}
+
+function isContainers(backend: Settings['backend']): boolean {
+  return backend === 'bubblewrap' || backend === 'docker';
 }
 
 function describeNone(settings: Settings, ofLevel: readonly Backend[]): string {

@@ -13,8 +13,15 @@ import { toInertJson } from '../../headless/json-lines.ts';
 import { sizesIn } from '../../session/disk-use.ts';
 import { planGc } from '../../session/gc.ts';
 import { type CommonFlags, type Context, createContext, withSignals } from '../context.ts';
+import { createDocker } from '../docker.ts';
 import { proveIsolation } from '../prove-isolation.ts';
-import { AGENT_BINARY, createBackends, createFace, createVmBackend } from '../start-session.ts';
+import {
+  AGENT_BINARY,
+  createBackends,
+  createFace,
+  createVmBackend,
+  ripgrepBinary,
+} from '../start-session.ts';
 
 interface Finding {
   name: string;
@@ -36,6 +43,7 @@ export async function doctor(flags: DoctorFlags): Promise<void> {
   const findings = [
     ...(await examineVm(context)),
     ...(await examineOthers(context)),
+    await examineDocker(context),
     ...examineModels(context),
     ...examineDisk(context),
   ];
@@ -143,6 +151,20 @@ async function examineOthers(context: Context): Promise<Finding[]> {
     ...(await examineContainer(context)),
     { name: 'demo', status: 'available', detail: 'NOT ISOLATED; only with --demo' },
   ];
+}
+
+/** Optional: a machine without an engine lacks nothing. */
+async function examineDocker(context: Context): Promise<Finding> {
+  const programs = { agentBinary: AGENT_BINARY, rgBinary: ripgrepBinary() };
+  const lack = await createDocker(context, programs, () => undefined)
+    .then((backend) => backend.missing())
+    .catch((error: unknown) => {
+      const { message, hint = '' } = toSafeCoderError(error);
+      return { reason: message, mend: hint };
+    });
+  if (lack !== undefined) return { name: 'docker', status: 'info', detail: lack.reason, mend: lack.mend };
+  const detail = `container of ${context.config.settings.image}; only with --isolation container --backend docker`;
+  return { name: 'docker', status: 'available', detail };
 }
 
 function examineModels(context: Context): Finding[] {
