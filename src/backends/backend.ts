@@ -57,6 +57,8 @@ export interface BackendInfo {
   capture: 'overlay' | 'walk';
   /** PATH and the like for executions in this guest. */
   env: Record<string, string>;
+  /** The guest's programs are those of an image of its own, not the host's: the host's system settings mean nothing to them. */
+  hasOwnImage?: boolean;
   /** As whom executions run and files are made, where the guest doesn't know the ids of the spec. */
   who?: { uid: number; gid: number };
 }

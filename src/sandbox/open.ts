@@ -97,7 +97,10 @@ async function populate(
         : await written;
     if (manifest === undefined) throw new SafeCoderError('bug', 'The project was not put in.');
     const hasOutlet = options.egress !== undefined && launched.info.level !== 'demo';
-    const outlet = hasOutlet && options.egress ? await relayEgress(guest, options.egress) : {};
+    const outlet =
+      hasOutlet && options.egress
+        ? await relayEgress(guest, options.egress, { hasOwnImage: launched.info.hasOwnImage === true })
+        : {};
     const env = { ...launched.info.env, ...spec.env, ...outlet };
     const capturer = new Capturer(guest, manifest, {
       mode: launched.info.capture,

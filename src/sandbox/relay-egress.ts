@@ -5,8 +5,13 @@ import type { Guest } from '../guest/guest.ts';
 export interface EgressOutlet {
   /** Takes over a client's connection. Must not throw. */
   serve(client: Duplex): void;
-  /** Files to write into the guest and variables for its executions, besides those that name the proxy. */
-  provide(): Promise<{ files: { path: string; text: string }[]; env: Record<string, string> }>;
+  /**
+   * Files to write into the guest and variables for its executions, besides those that name the proxy. With an image of its
+   * own, the guest has a system of its own: only what is for the person's tools goes in.
+   */
+  provide(guest: {
+    hasOwnImage: boolean;
+  }): Promise<{ files: { path: string; text: string }[]; env: Record<string, string> }>;
 }
 
 /** Where proxies are commonly expected. */
@@ -19,8 +24,12 @@ const ROOT = { uid: 0, gid: 0 };
  * Makes the outlet reachable in the guest and returns the variables with which ordinary programs find it. It ends with the
  * guest. Throws `guest/*` and what the outlet throws.
  */
-export async function relayEgress(guest: Guest, outlet: EgressOutlet): Promise<Record<string, string>> {
-  const { files, env } = await outlet.provide();
+export async function relayEgress(
+  guest: Guest,
+  outlet: EgressOutlet,
+  { hasOwnImage }: { hasOwnImage: boolean },
+): Promise<Record<string, string>> {
+  const { files, env } = await outlet.provide({ hasOwnImage });
   for (const { path, text } of files) {
     await guest.write(path, Buffer.from(text), { ...ROOT, mode: 0o644, makeParents: true });
   }

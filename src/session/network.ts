@@ -61,7 +61,7 @@ export class Network implements AsyncDisposable {
           () => client.destroy(),
         );
       },
-      provide: () => this.#provide(options),
+      provide: (guest) => this.#provide(options, guest.hasOwnImage),
     };
   }
 
@@ -93,13 +93,17 @@ export class Network implements AsyncDisposable {
     return new EgressProxy(gate);
   }
 
-  async #provide({ environment, emit }: NetworkOptions) {
+  async #provide({ environment, emit }: NetworkOptions, hasOwnImage: boolean) {
     await this.#proxy;
     const certificates = certificateSettings(environment);
     const found = await this.#registries;
     for (const message of found?.notes ?? []) emit({ type: 'warning', code: 'egress/note', message });
+    const registries = found?.files ?? [];
     return {
-      files: [...certificates.files, ...(found?.files ?? [])],
+      files: [
+        ...certificates.files,
+        ...registries.filter(({ isSystem }) => !hasOwnImage || isSystem !== true),
+      ],
       env: { ...certificates.env, ...found?.env },
     };
   }

@@ -121,7 +121,18 @@ export async function openAgain(options: SessionOptions, stored: StoredSession):
   conversation.catchUp([resumed]);
   const { ignored } = folder.record;
   folder.goOn({ isolation: sandbox.isolation, ...(options.model ? { model: options.model.id } : {}) });
-  const parts = { folder, run, copy, ledger, sandbox, conversation, initial: first.tree, found, emit, network };
+  const parts = {
+    folder,
+    run,
+    copy,
+    ledger,
+    sandbox,
+    conversation,
+    initial: first.tree,
+    found,
+    emit,
+    network,
+  };
   const base = await baseTreeOf(folder.record, ledger);
   tellStart(parts, options, base);
   await warnAboutHost(parts, base);

@@ -163,6 +163,7 @@ async function start(
       capture: 'walk',
       env: environmentOf(facts.imageEnv, users.user),
       who: { uid: spec.uid, gid: spec.gid },
+      hasOwnImage: true,
     },
     setup: planBefore(spec, users.user),
     populate: { by: 'unpack', into: spec.workspace, after: planAfter(spec) },

@@ -24,13 +24,13 @@ export function aptSettings(root = '/etc/apt'): ManagerSettings {
     const text = readSettings(join(root, name));
     if (text === undefined) continue;
     const cleaned = cleanSources(text, addresses);
-    if (cleaned !== undefined) files.push({ path: `/etc/apt/${name}`, text: cleaned });
+    if (cleaned !== undefined) files.push({ path: `/etc/apt/${name}`, text: cleaned, isSystem: true });
   }
   if (files.length === 0) return NOTHING;
   // It names users of the host, whom the guest doesn't have; dpkg then refuses to install anything.
-  files.push({ path: '/var/lib/dpkg/statoverride', text: '' });
+  files.push({ path: '/var/lib/dpkg/statoverride', text: '', isSystem: true });
   const options = optionLines(root);
-  if (options !== '') files.push({ path: '/etc/apt/apt.conf.d/90safe-coder', text: options });
+  if (options !== '') files.push({ path: '/etc/apt/apt.conf.d/90safe-coder', text: options, isSystem: true });
   return { rules: addresses.map(({ rule }) => rule), files, env: {}, notes: noteCredentials(addresses) };
 }
 

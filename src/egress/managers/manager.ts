@@ -18,6 +18,8 @@ export interface GuestFile {
   /** Absolute, in the guest; written as root, readable by everybody. */
   path: string;
   text: string;
+  /** A setting of the host's own system, for a guest that has its programs. */
+  isSystem?: boolean;
 }
 
 export interface HostSettings {
