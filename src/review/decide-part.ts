@@ -3,7 +3,6 @@ import { SafeCoderError } from '../base/errors.ts';
 import type { Change } from '../diff/change-set.ts';
 import { type Decision, type HunkDecision, type PartialDecision, toJsonBytes } from './decision.ts';
 import type { FileHunks, ReviewHunk } from './file-hunks.ts';
-import type { ReviewStatus } from './review-state.ts';
 
 export type Part = { hunk: string } | 'mode' | 'rename';
 
@@ -77,6 +76,8 @@ function followHunks(decision: PartialDecision, parts: DecidedParts, choice: 'ac
   if (parts.hasMode) decision.mode ??= choice;
   if (parts.hasRename) decision.rename ??= choice;
 }
+
+export type ReviewStatus = 'undecided' | 'accepted' | 'rejected' | 'partial';
 
 /** The status as far as the parts are known. */
 export function statusOf(decision: Decision | undefined, parts: DecidedParts | undefined): ReviewStatus {

@@ -1,6 +1,7 @@
 /** Which of the changes a review shows. */
+
+import type { ReviewStatus } from './decide-part.ts';
 import type { ReviewItem } from './review-item.ts';
-import type { ReviewStatus } from './review-state.ts';
 
 /** Every field that is given must fit. */
 export interface ReviewFilter {

@@ -6,14 +6,13 @@ import {
   type Part,
   type PartChoice,
   partsOf,
+  type ReviewStatus,
   statusOf,
 } from './decide-part.ts';
 import { type Decision, type DecisionFile, MAX_COMMENT_CHARS } from './decision.ts';
 import type { FileHunks } from './file-hunks.ts';
 import { matchesFilter, type ReviewFilter } from './review-filter.ts';
 import type { ReviewItem } from './review-item.ts';
-
-export type ReviewStatus = 'undecided' | 'accepted' | 'rejected' | 'partial';
 
 export interface ReviewCounts {
   files: number;

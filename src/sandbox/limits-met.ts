@@ -2,14 +2,7 @@
 import { isSafeCoderError } from '../base/errors.ts';
 import { showSize } from '../config/quantities.ts';
 import type { SpawnEnd } from '../guest/guest.ts';
-import type { Sandbox } from './sandbox.ts';
-
-/** What a sandbox may use, in bytes and processes; 0: no limit. */
-export interface SandboxLimits {
-  memoryBytes: number;
-  diskBytes: number;
-  pids: number;
-}
+import type { Sandbox, SandboxLimits } from './sandbox.ts';
 
 /** What the C library says when a disk has no room or no inodes left. */
 const DISK_FULL = 'No space left on device';

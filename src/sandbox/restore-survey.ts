@@ -3,7 +3,7 @@ import { isSafeCoderError } from '../base/errors.ts';
 import { mapBounded } from '../base/map-bounded.ts';
 import type { RelPath } from '../base/path-bytes.ts';
 import type { FileKind } from '../guest/guest.ts';
-import type { RestorePlan } from './restore.ts';
+import type { RestorePlan } from './restore-plan.ts';
 import type { Sandbox } from './sandbox.ts';
 
 export interface RestoreStep {

@@ -7,25 +7,9 @@ import { mapBounded } from '../base/map-bounded.ts';
 import { decodePath, type RelPath, showPath } from '../base/path-bytes.ts';
 import type { UnpackEntry } from '../guest/guest.ts';
 import { openFolders } from './open-folders.ts';
-import type { BaseFile } from './project-source.ts';
+import type { RestoreFile, RestorePlan } from './restore-plan.ts';
 import { type RestoreStep, RestoreSurvey } from './restore-survey.ts';
 import type { Sandbox } from './sandbox.ts';
-
-export interface RestoreFile {
-  path: RelPath;
-  mode: BaseFile['mode'];
-  oid: string;
-  /** The workspace has no file of the ledger's at this path now. */
-  isNew: boolean;
-}
-
-/** How the state that is wanted differs from the one that was captured last. */
-export interface RestorePlan {
-  remove: readonly RelPath[];
-  write: readonly RestoreFile[];
-  /** The workspace is a fresh copy of what the host still has: nothing in it could be lost. */
-  isFresh?: boolean;
-}
 
 /** Requests under way at once; the guest serves more, each with a process of its own. */
 const AT_ONCE = 16;

@@ -4,8 +4,7 @@ import type { IsolationInfo } from '../base/events.ts';
 import { once } from '../base/lifetime.ts';
 import type { Guest, Who } from '../guest/guest.ts';
 import type { Capturer } from './capture.ts';
-import type { SandboxLimits } from './limits-met.ts';
-import type { Sandbox } from './sandbox.ts';
+import type { Sandbox, SandboxLimits } from './sandbox.ts';
 
 export interface SandboxParts {
   id: string;

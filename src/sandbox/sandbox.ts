@@ -2,7 +2,6 @@
 import type { IsolationInfo } from '../base/events.ts';
 import type { GuestPath, RelPath } from '../base/path-bytes.ts';
 import type { GuestProcess, GuestStat, SpawnOptions, UnpackEntry } from '../guest/guest.ts';
-import type { SandboxLimits } from './limits-met.ts';
 
 export type ExecOptions = Omit<SpawnOptions, 'uid' | 'gid' | 'env' | 'cwd'> & {
   /** Added to the sandbox's own environment. */
@@ -57,6 +56,13 @@ export interface SkippedPath {
 export interface BlobSink {
   readonly objectFormat: 'sha1' | 'sha256';
   writeBlob(size: number, chunks: Iterable<Uint8Array>): string;
+}
+
+/** What a sandbox may use, in bytes and processes; 0: no limit. */
+export interface SandboxLimits {
+  memoryBytes: number;
+  diskBytes: number;
+  pids: number;
 }
 
 export interface Sandbox extends AsyncDisposable {

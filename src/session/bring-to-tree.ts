@@ -3,7 +3,7 @@ import { SafeCoderError } from '../base/errors.ts';
 import { type RelPath, showPath } from '../base/path-bytes.ts';
 import type { FileState } from '../diff/change-set.ts';
 import type { LedgerReader } from '../ledger/ledger.ts';
-import { type RestoreFile, restoreFiles } from '../sandbox/restore.ts';
+import { type RestoreFile, restoreFiles } from '../sandbox/restore-plan.ts';
 import type { BlobSink, Capture, Sandbox } from '../sandbox/sandbox.ts';
 import { isSameState } from './base-tree.ts';
 import { findDifferences } from './restore-tree.ts';

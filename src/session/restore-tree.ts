@@ -6,7 +6,8 @@ import { isSafeCoderError, SafeCoderError } from '../base/errors.ts';
 import { type RelPath, showPath } from '../base/path-bytes.ts';
 import type { FileState } from '../diff/change-set.ts';
 import type { LedgerReader } from '../ledger/ledger.ts';
-import { type RestoreFile, type RestorePlan, restoreFiles } from '../sandbox/restore.ts';
+import { restoreFiles } from '../sandbox/restore.ts';
+import type { RestoreFile, RestorePlan } from '../sandbox/restore-plan.ts';
 import type { Capture, Sandbox } from '../sandbox/sandbox.ts';
 import type { EntryFacts, EntryRecorder, Recorded } from './entry-recorder.ts';
 

@@ -1,6 +1,7 @@
 /** How a command ended, in words for the model. */
 import type { SpawnEnd } from '../guest/guest.ts';
-import { describeLimitsMet, type SandboxLimits } from '../sandbox/limits-met.ts';
+import { describeLimitsMet } from '../sandbox/limits-met.ts';
+import type { SandboxLimits } from '../sandbox/sandbox.ts';
 import type { RunningCommand } from './running-command.ts';
 import { signalName } from './signal-names.ts';
 

@@ -2,8 +2,8 @@
 import { SafeCoderError } from '../base/errors.ts';
 import { ModelTextFilter } from '../base/terminal-text.ts';
 import type { GuestProcess, SpawnEnd } from '../guest/guest.ts';
-import { DiskFullWatch, describeFullDisk, type SandboxLimits } from '../sandbox/limits-met.ts';
-import type { Sandbox } from '../sandbox/sandbox.ts';
+import { DiskFullWatch, describeFullDisk } from '../sandbox/limits-met.ts';
+import type { Sandbox, SandboxLimits } from '../sandbox/sandbox.ts';
 import { GuestLog } from './guest-log.ts';
 import { LIMITS } from './limits.ts';
 import { LiveOutput } from './live-output.ts';
