@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { jsonLines, runCli } from '../support/cli.ts';
@@ -22,7 +22,7 @@ async function setUp() {
     };
     return [...actions.map(({ path }) => path), ...unchanged].sort();
   };
-  return { project, run, changes, file: (name: string) => join(project, name) };
+  return { project, state: join(home, 'sc/state'), run, changes, file: (name: string) => join(project, name) };
 }
 
 describe('undo', () => {
@@ -38,6 +38,20 @@ describe('undo', () => {
     renameSync(`${project}.real`, project);
     expect((await run('undo', '--yes')).code).toBe(0);
     expect(readFileSync(file('a.txt'), 'utf8')).toBe('a\n');
+  });
+});
+
+describe('what was written', () => {
+  it('is told as written also when the session can keep nothing of it', async () => {
+    const { state, run, file } = await setUp();
+    expect((await run('apply', '--yes')).code).toBe(0);
+    const sessions = join(state, 'sessions');
+    const ledger = join(sessions, readdirSync(sessions)[0] ?? '', 'ledger');
+    renameSync(ledger, `${ledger}.away`);
+    const undone = await run('undo', '--yes');
+    expect(readFileSync(file('a.txt'), 'utf8')).toBe('a\n');
+    expect(undone.stderr).toContain('The project was written, but the session could not be told');
+    expect(undone.code, undone.stderr).toBe(0);
   });
 });
 

@@ -21,6 +21,7 @@ import { baseTreeOf } from '../../session/base-tree.ts';
 import { listChanges, summarizeChanges } from '../../session/changes.ts';
 import { landStored } from '../../session/land-stored.ts';
 import { formatChanges, formatLeftOut } from '../../tui/change-list.ts';
+import { afterWriting } from '../after-writing.ts';
 import { deletesMany, deletions, formatPlan } from '../apply-plan.ts';
 import { confirm } from '../confirm.ts';
 import { type CommonFlags, type Context, createContext, userRulesOf, withSignals } from '../context.ts';
@@ -84,7 +85,9 @@ export async function apply(id: string | undefined, flags: ApplyFlags): Promise<
     const settled = await agree(context, request, flags);
     if (settled === undefined) return EXIT.done;
     const done = await applyChanges(settled);
-    await landStored(context.directories.state, stored.session, settled, done, await storedWriting(context));
+    await afterWriting(context, record.id, async () =>
+      landStored(context.directories.state, stored.session, settled, done, await storedWriting(context)),
+    );
     return tell(context, record.project, record.id, done);
   });
 }

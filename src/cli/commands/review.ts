@@ -18,6 +18,7 @@ import { baseTreeOf } from '../../session/base-tree.ts';
 import { listChanges, summarizeChanges } from '../../session/changes.ts';
 import { landStored } from '../../session/land-stored.ts';
 import { formatDecided } from '../../tui/change-list.ts';
+import { afterWriting } from '../after-writing.ts';
 import { deletesMany } from '../apply-plan.ts';
 import { confirm } from '../confirm.ts';
 import { type CommonFlags, type Context, createContext, userRulesOf, withSignals } from '../context.ts';
@@ -265,12 +266,8 @@ async function apply(
   const toApply = applyRequestOf(context, stored, request, decisions);
   await settleInterrupted(context.directories.state, toApply.emit);
   const done = await applyChanges(toApply);
-  await landStored(
-    context.directories.state,
-    session,
-    { items, decisions },
-    done,
-    await storedWriting(context),
+  await afterWriting(context, session.record.id, async () =>
+    landStored(context.directories.state, session, { items, decisions }, done, await storedWriting(context)),
   );
   if (context.json) {
     const { applied, conflicts, marked, refused, unchanged } = done;

@@ -9,6 +9,7 @@ import { settleInterrupted } from '../../session/apply-changes.ts';
 import { takenBack } from '../../session/base-tree.ts';
 import { unlandStored } from '../../session/land-stored.ts';
 import { SessionStore } from '../../session/store.ts';
+import { afterWriting } from '../after-writing.ts';
 import { formatPlan } from '../apply-plan.ts';
 import { confirm } from '../confirm.ts';
 import { type CommonFlags, type Context, createContext, withSignals } from '../context.ts';
@@ -52,7 +53,8 @@ export async function undo(id: string | undefined, flags: UndoFlags): Promise<vo
     const done = await (flags.redo ? redo : undoApply)({ ...options, shown, signal });
     for (const message of done.warnings) emit({ type: 'warning', code: 'apply/note', message });
     const back = takenBack(done);
-    if (back) await unlandStored(context.directories.state, session, back);
+    if (back)
+      await afterWriting(context, record.id, () => unlandStored(context.directories.state, session, back));
     if (context.json) {
       const { applied: undone, record: _, reversed: __, warnings: ___, ...facts } = done;
       print(context, flags.redo ? 'redone' : 'undone', record.id, {
