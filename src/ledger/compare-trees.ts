@@ -13,6 +13,8 @@ export interface TreeReader {
   read: ReadTree;
   /** What was read before; a tree's id stands for its bytes. */
   known?: ParsedTrees;
+  /** Told of a folder that was not read because it is known: it counts as read. */
+  visit?: (oid: string) => void;
 }
 
 /** A project has no folder of the same content so often; a ledger from elsewhere may name one without end. */
@@ -21,13 +23,18 @@ const MAX_READS_OF_ONE = 20_000;
 /** For one walk: throws `ledger/damaged` where the same folder comes up again and again. */
 export function bounded({ read, ...reader }: TreeReader): TreeReader {
   const reads = new Map<string, number>();
+  const visit = (oid: string) => {
+    const count = (reads.get(oid) ?? 0) + 1;
+    reads.set(oid, count);
+    if (count > MAX_READS_OF_ONE)
+      throw new SafeCoderError('ledger/damaged', 'A tree in the ledger holds more than a project can.');
+  };
   return {
     ...reader,
+    visit,
     read: (oid) => {
-      const count = (reads.get(oid) ?? 0) + 1;
-      reads.set(oid, count);
-      if (count <= MAX_READS_OF_ONE) return read(oid);
-      throw new SafeCoderError('ledger/damaged', 'A tree in the ledger holds more than a project can.');
+      visit(oid);
+      return read(oid);
     },
   };
 }
@@ -106,7 +113,10 @@ function compareFiles(
 async function entriesOf(reader: TreeReader, tree: string | undefined): Promise<ParsedTree> {
   if (tree === undefined) return new Map();
   const known = reader.known?.get(tree);
-  if (known !== undefined) return known;
+  if (known !== undefined) {
+    reader.visit?.(tree);
+    return known;
+  }
   const entries = parseTree(reader.format, await reader.read(tree));
   const parsed = new Map(entries.map((entry) => [entry.name, entry]));
   reader.known?.add(tree, parsed);

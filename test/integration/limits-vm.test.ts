@@ -51,7 +51,7 @@ describe('what a guest uses up is survived, named, and its own', () => {
     const vm = await startVm(testQemu(), undefined, { pids: 64 });
     const many = await start(
       vm,
-      'exec sh -c "i=0; while [ $i -lt 100 ]; do sleep 100 & i=$((i+1)); done; exit 3"',
+      `exec sh -c 'i=0; while [ $i -lt 100 ]; do sleep 100 & i=$((i+1)); done; exit 3'`,
     );
     expect(await many.ended).toMatchObject({
       exitCode: expect.any(Number),
