@@ -22,7 +22,13 @@ async function setUp() {
     };
     return [...actions.map(({ path }) => path), ...unchanged].sort();
   };
-  return { project, state: join(home, 'sc/state'), run, changes, file: (name: string) => join(project, name) };
+  return {
+    project,
+    state: join(home, 'sc/state'),
+    run,
+    changes,
+    file: (name: string) => join(project, name),
+  };
 }
 
 describe('undo', () => {
