@@ -20,7 +20,7 @@ describe('wrapWords', () => {
         expect(wrap.push(all.slice(0, at)) + wrap.push(all.slice(at)) + wrap.end()).toBe(whole);
         expect(whole.replace(/[ \n]/g, '')).toBe(all.replace(/[ \n]/g, ''));
         for (const line of whole.split('\n')) {
-          if (line.trimStart().includes(' ')) {
+          if (line.trim().includes(' ')) {
             expect(line.trimEnd().replace(/漢/g, 'xx').length).toBeLessThanOrEqual(columns);
           }
         }
