@@ -106,7 +106,7 @@ export class Gate {
     const answer = await asked;
     this.#asked.delete(name);
     if (answer === 'deny') return { verdict: 'deny', rule: 'refused by the person' };
-    const rule: EgressRule = { host: target.host, port: target.port, origin: 'allowed' };
+    const rule: EgressRule = { host: target.host, port: target.port, origin: 'asked' };
     if (
       answer !== 'once' &&
       !this.#rules.some(({ host, port }) => host === rule.host && port === rule.port)

@@ -10,8 +10,8 @@ export interface EgressRule {
   host: string;
   /** Undefined: the web's two. */
   port?: number;
-  /** Who made it: the person's package managers' settings, or the person. */
-  origin: 'registries' | 'allowed';
+  /** Who made it: the person's package managers' settings, the person, or the person when the guest's wish was shown. */
+  origin: 'registries' | 'allowed' | 'asked';
 }
 
 export interface EgressPolicy {
@@ -35,7 +35,10 @@ export function decideEgress(policy: EgressPolicy, target: EgressTarget): Egress
   const rule = policy.rules.find((candidate) => matches(candidate, target));
   if (rule !== undefined) {
     const isExact = !rule.host.startsWith('*.');
-    const may = !isExact ? PUBLIC : rule.port === undefined ? NAMED : NAMED_WITH_PORT;
+    // A name that the guest came up with leads to public addresses only, however often it is looked up.
+    const isOwn = isExact && rule.origin !== 'asked';
+    const isWeb = rule.port === undefined || WEB_PORTS.includes(rule.port);
+    const may = !isOwn ? PUBLIC : isWeb ? NAMED : NAMED_WITH_PORT;
     return {
       verdict: 'allow',
       rule: `${rule.origin} ${showEgressRule(rule)}`,

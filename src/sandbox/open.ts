@@ -96,9 +96,8 @@ async function populate(
         ? await unpackProject(guest, launched.populate, who, signal, options)
         : await written;
     if (manifest === undefined) throw new SafeCoderError('bug', 'The project was not put in.');
-    const hasOutlet = options.egress !== undefined && launched.info.level !== 'demo';
     const outlet =
-      hasOutlet && options.egress
+      options.egress !== undefined && launched.info.level !== 'demo'
         ? await relayEgress(guest, options.egress, { hasOwnImage: launched.info.hasOwnImage === true })
         : {};
     const env = { ...launched.info.env, ...spec.env, ...outlet };

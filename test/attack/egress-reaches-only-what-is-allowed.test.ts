@@ -76,6 +76,17 @@ describe('egress reaches only what is allowed', () => {
     expect(new Set(dials)).toEqual(new Set(['1.1.1.1 9000']));
   });
 
+  it('a name that was allowed when asked leads to no inner address later, after its first one failed (E03)', async () => {
+    const { port, dials, events } = await openProxy({
+      policy: { mode: 'ask', rules: [] },
+      ask: async () => 'session',
+      names: { 'rebind.test': [['1.1.1.1'], ['127.0.0.1'], ['10.0.0.1']] },
+    });
+    for (let i = 0; i < 3; i++) await talk(port, connectTo('rebind.test:443'));
+    expect(dials).toEqual(['1.1.1.1 443']);
+    expect(events.map(({ decision }) => decision)).toEqual(['allowed', 'denied', 'denied']);
+  });
+
   it('bytes that cut or hide a name, suffix traps and empty lists let nothing through (E04, E05, E06, E17)', async () => {
     const policy = allow('allowed.test');
     const { port, lookups } = await openProxy({ policy });
